@@ -7,7 +7,6 @@ import { ConnectSessionKnexStore } from 'connect-session-knex';
 import type { Express, Request } from 'express';
 import type { Store } from 'express-session';
 import type { Knex } from 'knex';
-import { onTestFinished } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 import { Users } from '#database/users.ts';
 import { address, closeServer } from '#steps/shared/serve.ts';
@@ -41,16 +40,18 @@ export class RunningStep {
     this.#databaseUrl = databaseUrl ?? `file:${this.databaseFile}`;
   }
 
-  /** Starts a step; the test that started it ends it, and deletes its database. */
+  /** Starts a step on a new database. Whoever starts it calls `dispose`. */
   static async start(createApp: CreateApp, options: { databaseUrl?: string } = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
     const step = new RunningStep(createApp, folder, options.databaseUrl);
-    onTestFinished(async () => {
-      await step.stop();
-      await rm(folder, { recursive: true });
-    });
     await step.#open();
     return step;
+  }
+
+  /** Stops the step for good, and deletes its database. */
+  async dispose(): Promise<void> {
+    await this.stop();
+    await rm(this.#folder, { recursive: true });
   }
 
   get url(): string {

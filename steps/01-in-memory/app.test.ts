@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { countStored, readStored } from '#steps/shared/stored.ts';
+import { findUserData } from '#steps/shared/user-data.ts';
+import { ada } from '#tests/browser.ts';
+import { HOUR, stopClock } from '#tests/clock.ts';
+import { describeLogin, loggedIn } from '#tests/login.ts';
+import { createApp } from './app.ts';
+
+describeLogin(createApp);
+
+describe('sessions in memory', () => {
+  test('forgets who you are when the server restarts', async () => {
+    const { server, browser } = await loggedIn(createApp);
+    await server.restart();
+    expect(browser.cookie, 'the browser still has its cookie').toBeDefined();
+    expect(await browser.whoAmI(), 'known after the restart').toBeUndefined();
+  });
+
+  test('keeps your account: only the session is lost, so you can log in again', async () => {
+    const { server, browser } = await loggedIn(createApp);
+    await server.restart();
+    expect((await browser.logIn(ada)).status).toBe(200);
+    expect(await browser.whoAmI()).toBe('ada');
+  });
+
+  test('holds the whole user in the session, password hash and all', async () => {
+    const { server, browser } = await loggedIn(createApp);
+    const stored = await readStored(server.store, browser.sessionId);
+    expect(findUserData(stored?.session).map(({ what }) => what)).toEqual([
+      'user id',
+      'user name',
+      'password hash',
+    ]);
+  });
+
+  test('keeps expired sessions for ever: the memory leaks', async () => {
+    const clock = stopClock();
+    const { server } = await loggedIn(createApp);
+    await clock.advance(30 * 24 * HOUR);
+    expect(await countStored(server.store), 'sessions after a month').toBe(1);
+  });
+});

@@ -1,0 +1,60 @@
+import { ConnectSessionKnexStore } from 'connect-session-knex';
+import { describe, expect, test } from 'vitest';
+import { findUserData } from '#steps/shared/user-data.ts';
+import { compile } from '#tests/compiler.ts';
+import { describeKept } from '#tests/kept.ts';
+import { describeLogin, loggedIn } from '#tests/login.ts';
+import { createApp } from './app.ts';
+
+describeLogin(createApp);
+describeKept(createApp);
+
+describe('the row of a session', () => {
+  test('lies in the table and under the id that the options name', async () => {
+    const { server, browser } = await loggedIn(createApp);
+    const rows = await server.knex('sessions');
+    expect(rows).toHaveLength(1);
+    expect(Object.keys(rows[0]).sort()).toEqual(['expired', 'sess', 'sid']);
+    expect(rows[0].sid).toBe(browser.sessionId);
+    expect(Date.parse(rows[0].expired)).toBeGreaterThan(Date.now());
+  });
+
+  test("holds the user's name and password hash, which nobody needs there", async () => {
+    const { server } = await loggedIn(createApp);
+    const row = await server.knex('sessions').first();
+    expect(findUserData(JSON.parse(row.sess))).toEqual([
+      { what: 'user id', path: ['user', 'id'] },
+      { what: 'user name', path: ['user', 'username'] },
+      { what: 'password hash', path: ['user', 'password_hash'] },
+    ]);
+    const ada = await server.users.find('ada');
+    expect(row.sess).toContain(ada?.password_hash);
+  });
+});
+
+describe('the option names of versions 1 to 4, which many snippets still have', () => {
+  const old = { tablename: 'logins', sidfieldname: 'id', createtable: false, clearInterval: 1000 };
+
+  test('each of them is refused by the compiler', async () => {
+    const create = (options: string) => `new ConnectSessionKnexStore({ ${options} });`;
+    const printed = await compile([
+      "import { ConnectSessionKnexStore } from 'connect-session-knex';",
+      create("tableName: 'logins', sidFieldName: 'id', createTable: true, cleanupInterval: 1000"),
+      ...Object.entries(old).map(([name, value]) => create(`${name}: ${JSON.stringify(value)}`)),
+    ]);
+    const errors = printed.split('\n').filter((line) => line.includes('error'));
+    expect(errors, 'one error for each old name, and none for the names of today').toHaveLength(4);
+    for (const name of Object.keys(old))
+      expect(printed).toContain(`'${name}' does not exist in type`);
+  });
+
+  test('all of them are ignored at run time, without a word', async () => {
+    const { server } = await loggedIn(createApp);
+    const options = { knex: server.knex, cleanupInterval: 0, ...old };
+    const store = new ConnectSessionKnexStore(options);
+    await store.ready;
+    expect(store.options).toMatchObject({ tableName: 'sessions', sidFieldName: 'sid' });
+    expect(store.options).toMatchObject({ createTable: true });
+    expect(await server.knex.schema.hasTable('logins'), 'the table that was asked for').toBe(false);
+  });
+});

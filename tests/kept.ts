@@ -1,0 +1,63 @@
+import { rm } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { ada } from './browser.ts';
+import { HOUR, stopClock } from './clock.ts';
+import { loggedIn } from './login.ts';
+import type { CreateApp } from './running-step.ts';
+
+/** What every step with a store in a database does, and the controls which show that it could fail. */
+export function describeKept(createApp: CreateApp): void {
+  describe('a session in the database', () => {
+    test('still knows who you are when the server restarts', async () => {
+      const { server, browser } = await loggedIn(createApp);
+      await server.restart();
+      expect(await browser.whoAmI(), 'known after the restart').toBe('ada');
+      await server.restart();
+      expect(await browser.whoAmI(), 'known after one more restart').toBe('ada');
+    });
+
+    test('stays gone after a restart when you logged out before it', async () => {
+      const { server, browser } = await loggedIn(createApp);
+      await browser.logOut();
+      await server.restart();
+      expect(await browser.whoAmI()).toBeUndefined();
+    });
+
+    test('deletes expired rows within the hour, and keeps the others', async () => {
+      const clock = stopClock();
+      const { server, browser } = await loggedIn(createApp);
+      const { sessionId } = browser;
+      await clock.advance(12 * HOUR);
+      await server.browser().logIn(ada); // a second session, half a day younger
+      expect(await server.knex('sessions').pluck('sid')).toHaveLength(2);
+      // Hour by hour, as the real clock would: each clean-up must end before the next one is set.
+      for (let hour = 12; hour <= 25; hour++) {
+        await clock.advance(HOUR);
+        await server.knex('sessions').first();
+      }
+      const left = await server.knex('sessions').pluck('sid');
+      expect(left, 'rows left, of one expired and one live: cleanupInterval').toHaveLength(1);
+      expect(left).not.toContain(sessionId);
+    });
+  });
+
+  describe('controls: the same restart loses the session when', () => {
+    test('the secret changed', async () => {
+      const { server, browser } = await loggedIn(createApp);
+      await server.restart({ secret: 'made anew at each start' });
+      expect(await browser.whoAmI()).toBeUndefined();
+    });
+
+    test('the database file was deleted', async () => {
+      const { server, browser } = await loggedIn(createApp);
+      await server.restart({ meanwhile: () => rm(server.databaseFile) });
+      expect(await browser.whoAmI()).toBeUndefined();
+    });
+
+    test('the database was only in memory', async () => {
+      const { server, browser } = await loggedIn(createApp, { databaseUrl: 'file::memory:' });
+      await server.restart();
+      expect(await browser.whoAmI()).toBeUndefined();
+    });
+  });
+}

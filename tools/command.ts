@@ -1,0 +1,18 @@
+/** A command was not understood. Its message is one sentence that says what to type instead. */
+export class UsageError extends Error {}
+
+/** Runs a command of `package.json`. What its user can mend is one line on stderr, and exit code 1. */
+export async function command(main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+  } catch (error) {
+    const mine = error instanceof UsageError || isParseArgsError(error);
+    if (!mine) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}
+
+function isParseArgsError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code));
+}
