@@ -37,7 +37,7 @@ function configuration(url: string): Knex.Config {
         client: 'sqlite3',
         connection: { filename: url.startsWith('file://') ? fileURLToPath(url) : url.slice(5) },
         useNullAsDefault: true,
-        log: { error() {} }, // Knex would print what it also throws
+        log: { warn() {}, error() {} }, // Knex would print what it throws as well
       };
     default:
       throw new DatabaseError(

@@ -138,7 +138,7 @@ function storeOf(req: object): Store | undefined {
 /** The store's timer would outlive its database, and complain. */
 async function closeStore(store: Store): Promise<void> {
   if (!(store instanceof ConnectSessionKnexStore)) return;
-  await store.ready;
+  await store.length(() => {}); // comes after the clean-up that it began with: the connection is one
   store.options.cleanupInterval = 0;
   clearTimeout(store.nextDbCleanup);
 }

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { root, stepFolder } from '#tools/steps.ts';
+
+/** How a server process ended, and all that it had printed. */
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/**
+ * A step's real `server.ts`, in a process of its own.
+ *
+ * With a stoppable clock, time in that process stands still, and goes on only by `advance`: a day passes
+ * in a moment, and timers fire as if it had.
+ */
+export class ServerProcess {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<Ended>;
+  #stdout = '';
+  #stderr = '';
+
+  private constructor(step: string, environment: NodeJS.ProcessEnv, stoppableClock: boolean) {
+    const clock = ['--disable-warning=ExperimentalWarning', '--import', './tests/stopped-clock.ts'];
+    this.#child = spawn(
+      process.execPath,
+      ['--import', 'tsx', ...(stoppableClock ? clock : []), join(stepFolder(step), 'server.ts')],
+      { cwd: root, env: clean(environment), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+    );
+    running.add(this.#child);
+    this.#child.stdout?.setEncoding('utf8').on('data', (printed) => {
+      this.#stdout += printed;
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (printed) => {
+      this.#stderr += printed;
+    });
+    this.#ended = once(this.#child, 'close').then(([code, signal]) => {
+      running.delete(this.#child);
+      return { code, signal, stdout: this.#stdout, stderr: this.#stderr };
+    });
+  }
+
+  /**
+   * Starts a step's server on a free port, and waits until it listens.
+   *
+   * @throws when it ends instead; the message is what it printed.
+   */
+  static async start(
+    step: string,
+    environment: NodeJS.ProcessEnv,
+    { stoppableClock = false } = {},
+  ): Promise<ServerProcess> {
+    const server = new ServerProcess(step, { PORT: '0', ...environment }, stoppableClock);
+    await Promise.race([server.#listening(), server.#failure()]);
+    return server;
+  }
+
+  /** Starts a step's server that is expected to fail, and waits for its end. */
+  static async fail(step: string, environment: NodeJS.ProcessEnv): Promise<Ended> {
+    return new ServerProcess(step, { PORT: '0', ...environment }, false).#ended;
+  }
+
+  get url(): string {
+    return /http:\S+/.exec(this.#stdout)?.[0] ?? '';
+  }
+
+  get processId(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Sends a signal, and waits for the end of the process. */
+  async end(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): Promise<Ended> {
+    this.#child.kill(signal);
+    return this.#ended;
+  }
+
+  /** Lets time pass in a process with a stoppable clock, in milliseconds. */
+  async advance(duration: number): Promise<void> {
+    this.#child.send({ advance: duration });
+    await once(this.#child, 'message');
+  }
+
+  async #listening(): Promise<void> {
+    while (!this.#stdout.includes('\n')) {
+      if (this.#child.stdout) await once(this.#child.stdout, 'data');
+    }
+  }
+
+  async #failure(): Promise<never> {
+    const { stderr, code } = await this.#ended;
+    throw new Error(`The server ended with exit code ${code}. ${stderr}`);
+  }
+}
+
+/** The environment of the tests, without what would lead a server astray. */
+function clean(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { NODE_ENV, NODE_OPTIONS, DATABASE_URL, SESSION_SECRET, HOST, ...rest } = process.env;
+  return { ...rest, ...environment };
+}

@@ -1,0 +1,128 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { openDatabase } from '#database/open.ts';
+import { demo } from '#steps/shared/demo-account.ts';
+import { readSettings } from '#steps/shared/settings.ts';
+import { root, steps } from '#tools/steps.ts';
+import { ada, Browser } from './browser.ts';
+import { type Ended, ServerProcess } from './server-process.ts';
+
+describe.each(steps)('the real server of %s', (step) => {
+  test('prints one line, finishes what is in flight when it is told to stop, and exits with 0', async () => {
+    const server = await start(step, await temporaryDatabase());
+    const line = `^${step} · .+ · http://127\\.0\\.0\\.1:\\d+ · process ${server.processId}\n$`;
+    const browser = new Browser(server.url);
+    await browser.register(ada);
+    // bcrypt takes its time over ten logins: they are in flight when the signal comes.
+    const answered: number[] = [];
+    const logins = Array.from({ length: 10 }, async () => {
+      answered.push((await browser.logIn(ada)).status);
+    });
+    await browser.get('/inspect');
+    expect(answered.length, 'answered before the signal').toBeLessThan(10);
+    const ended = await server.end('SIGTERM');
+    expect(ended).toMatchObject({ code: 0, signal: null, stderr: '' });
+    expect(ended.stdout).toMatch(new RegExp(line));
+    await Promise.all(logins);
+    expect(answered).toEqual(Array(10).fill(200));
+  });
+
+  test('has neither /inspect nor the demo account in production', async () => {
+    const server = await start(step, { ...(await temporaryDatabase()), ...production });
+    const browser = new Browser(server.url);
+    expect((await browser.get('/inspect')).status).toBe(404);
+    expect((await browser.logIn(demo)).status).toBe(401);
+    await browser.register(ada);
+    expect((await browser.logIn(ada)).status).toBe(200);
+    expect(await server.end('SIGINT')).toMatchObject({ code: 0, signal: null });
+  });
+});
+
+describe('a server that cannot work says so in one line, and exits with 1', () => {
+  test.each([
+    ['a database in a folder that is missing', { DATABASE_URL: 'file:/no/folder/x.sqlite3' }],
+    ['a database that is another kind of file', { DATABASE_URL: 'file:package.json' }],
+    ['a port that is no number', { PORT: 'http' }],
+    ['a host that is another machine', { HOST: '192.0.2.1' }],
+    ['production without a secret', { NODE_ENV: 'production', SESSION_SECRET: '' }],
+  ])('%s', async (_what, environment) => {
+    const database = await temporaryDatabase();
+    expectOneLine(
+      await ServerProcess.fail(steps[0] ?? '', { ...database, ...environment }),
+      new RegExp(Object.keys(environment).at(-1) ?? ''),
+    );
+  });
+
+  test('a port in use, whose server goes on', async () => {
+    const database = await temporaryDatabase();
+    const first = await start(steps[0] ?? '', database);
+    const { port } = new URL(first.url);
+    const second = await ServerProcess.fail(steps[0] ?? '', { ...database, PORT: port });
+    expectOneLine(second, new RegExp(`^Port ${port} is in use\\. .*PORT=`));
+    expect((await new Browser(first.url).get('/inspect')).status).toBe(200);
+  });
+});
+
+describe('the environment', () => {
+  test('has a default for everything while you learn', () => {
+    expect(readSettings('03-knex-sqlite', { PORT: '', HOST: '' })).toEqual({
+      port: 3000,
+      host: '127.0.0.1',
+      databaseUrl: `file:${join(root, 'database/03-knex-sqlite.sqlite3')}`,
+      secret: expect.stringContaining('development'),
+      production: false,
+    });
+  });
+
+  test('wins over the defaults', () => {
+    const given = { PORT: '0', HOST: '::1', DATABASE_URL: 'file:x', SESSION_SECRET: 'mine' };
+    expect(readSettings('03-knex-sqlite', given)).toEqual({
+      port: 0,
+      host: '::1',
+      databaseUrl: 'file:x',
+      secret: 'mine',
+      production: false,
+    });
+  });
+
+  test.each(['-1', '65536', '3000.5', '3000a', 'Infinity'])('refuses port %s', (PORT) => {
+    expect(() => readSettings('01-in-memory', { PORT })).toThrow(/^PORT is a number from 0 .*\.$/);
+  });
+
+  test('refuses in production the secret that everybody can read here', () => {
+    const { secret } = readSettings('01-in-memory', {});
+    const given = { NODE_ENV: 'production', SESSION_SECRET: secret };
+    expect(() => readSettings('01-in-memory', given)).toThrow(/SESSION_SECRET/);
+  });
+
+  test('names kinds of databases that it does not know yet', async () => {
+    await expect(openDatabase('mysql://localhost/x')).rejects.toThrow(/file:PATH/);
+  });
+});
+
+const production = { NODE_ENV: 'production', SESSION_SECRET: 'of this test' };
+
+function expectOneLine(ended: Ended, message: RegExp): void {
+  expect(ended).toMatchObject({ code: 1, stdout: '' });
+  expect(ended.stderr).toMatch(message);
+  expect(ended.stderr.trimEnd().split('\n'), 'more than one line').toHaveLength(1);
+  expect(ended.stderr, 'a stack trace').not.toMatch(/\bat .*:\d+/);
+}
+
+async function start(step: string, environment: NodeJS.ProcessEnv): Promise<ServerProcess> {
+  const server = await ServerProcess.start(step, environment);
+  onTestFinished(async () => {
+    await server.end('SIGKILL');
+  });
+  return server;
+}
+
+async function temporaryDatabase(): Promise<{ DATABASE_URL: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
+  onTestFinished(async () => {
+    await rm(folder, { recursive: true });
+  });
+  return { DATABASE_URL: `file:${join(folder, 'test.sqlite3')}` };
+}
