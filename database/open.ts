@@ -15,9 +15,22 @@ export class DatabaseError extends Error {}
  * @throws {DatabaseError} when the address is not understood, or the database cannot be used.
  */
 export async function openDatabase(url: string): Promise<Knex> {
+  return connect(url, (knex) => knex.migrate.latest({ migrationSource: migrations }));
+}
+
+/** Opens a database that exists, as `openDatabase` does, but only for reading: nothing in it changes. */
+export async function readDatabase(url: string): Promise<Knex> {
+  return connect(url, async (knex) => {
+    await knex.raw('PRAGMA query_only = ON');
+    await knex.schema.hasTable('users');
+  });
+}
+
+/** A connection is only made when it is needed: `use` needs it, and so shows whether it can be made. */
+async function connect(url: string, use: (knex: Knex) => Promise<unknown>) {
   const knex = createKnex(configuration(url));
   try {
-    await knex.migrate.latest({ migrationSource: migrations });
+    await use(knex);
     return knex;
   } catch (error) {
     await knex.destroy();
@@ -35,7 +48,7 @@ function configuration(url: string): Knex.Config {
     case 'file:':
       return {
         client: 'sqlite3',
-        connection: { filename: url.startsWith('file://') ? fileURLToPath(url) : url.slice(5) },
+        connection: { filename: fileOf(url) },
         useNullAsDefault: true,
         log: { warn() {}, error() {} }, // Knex would print what it throws as well
       };
@@ -44,6 +57,11 @@ function configuration(url: string): Knex.Config {
         'DATABASE_URL is not an address this step understands. Give an SQLite file: file:PATH.',
       );
   }
+}
+
+/** @returns the path in a `file:` URL. */
+export function fileOf(url: string): string {
+  return url.startsWith('file://') ? fileURLToPath(url) : url.replace(/^file:/, '');
 }
 
 /** What the driver said, without the SQL that Knex puts before it. */

@@ -1,3 +1,5 @@
+import { DatabaseError } from '#database/open.ts';
+
 /** A command was not understood. Its message is one sentence that says what to type instead. */
 export class UsageError extends Error {}
 
@@ -6,8 +8,8 @@ export async function command(main: () => Promise<void>): Promise<void> {
   try {
     await main();
   } catch (error) {
-    const mine = error instanceof UsageError || isParseArgsError(error);
-    if (!mine) throw error;
+    const mendable = error instanceof UsageError || error instanceof DatabaseError;
+    if (!(mendable || isParseArgsError(error))) throw error;
     console.error(error.message);
     process.exitCode = 1;
   }

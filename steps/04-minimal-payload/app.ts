@@ -59,7 +59,7 @@ export function createApp({ knex, users, secret }: { knex: Knex; users: Users; s
     });
   });
 
-  // The guard: the restricted routes below are only for those who are logged in.
+  // The guard reads the user afresh: who was renamed or deleted is so from the next request on.
   const requireLogin: Guard = async (req, res, next) => {
     const user = await users.findById(req.session.userId);
     if (!user) throw new HttpError(401, 'Log in first.');
