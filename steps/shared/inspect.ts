@@ -12,7 +12,7 @@ export const inspect: RequestHandler = async (req, res, next) => {
   }
   const { step, title, startedAt } = req.app.locals;
   const stored = await readStored(req.sessionStore, req.sessionID);
-  res.json({
+  const memory = {
     step,
     title,
     processId: process.pid,
@@ -21,9 +21,10 @@ export const inspect: RequestHandler = async (req, res, next) => {
       name: req.sessionStore.constructor.name,
       sessions: await countStored(req.sessionStore),
     },
-    // Shortened: who has a whole session id is logged in, and scripts must not get at it.
+    // Shortened: who has a whole session id is as good as logged in, and scripts must not get at it.
     sessionId: stored ? `${req.sessionID.slice(0, 8)}…` : null,
     session: stored?.session ?? null,
     row: stored?.row ?? null,
-  });
+  };
+  res.type('json').send(`${JSON.stringify(memory, null, 2)}\n`);
 };
