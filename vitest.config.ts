@@ -6,6 +6,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    reporters: ['tree'], // names every test: npm test 03 reads as the summary of its chapter
     restoreMocks: true,
     unstubEnvs: true,
   },
