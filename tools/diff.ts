@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { command, UsageError } from './command.ts';
 import { findStep, root, stepFolder } from './steps.ts';
 
@@ -34,6 +34,10 @@ function show(before: string, after: string): void {
   if (git.error)
     throw new UsageError('This command needs git. Install it from https://git-scm.com.');
   if (git.stderr) throw new UsageError(git.stderr.trim());
-  // The line that begins with "index" names git's own objects, of which a reader has no use.
-  process.stdout.write(git.stdout.replace(/^\S*index [0-9a-f]+\.\.[0-9a-f]+.*\n/m, ''));
+  // Two lines of git's own come first, of which a reader has no use.
+  const lines = git.stdout.split('\n');
+  const noise = /^(diff --git|index) /;
+  process.stdout.write(
+    lines.filter((line) => !noise.test(stripVTControlCharacters(line))).join('\n'),
+  );
 }
