@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fileOf } from '#database/open.ts';
 import { findStep, root, steps } from '#tools/steps.ts';
 import { ada, Browser } from './browser.ts';
 import { ServerProcess } from './server-process.ts';
+import { temporaryEnvironment, temporaryFolder } from './temporary.ts';
 
 describe('npm run step', () => {
   test('lists the steps that exist when it is given another', async () => {
@@ -93,7 +93,7 @@ describe('npm run sessions', () => {
   });
 
   async function sessionsOf(step: string) {
-    const DATABASE_URL = `file:${join(await temporaryFolder(), 'test.sqlite3')}`;
+    const { DATABASE_URL } = await temporaryEnvironment();
     const server = await ServerProcess.start(step, { DATABASE_URL });
     const browser = new Browser(server.url);
     await browser.register(ada);
@@ -121,10 +121,4 @@ function node(args: string[], variables: NodeJS.ProcessEnv = {}): Promise<Printe
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
-}
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  return folder;
 }

@@ -24,7 +24,8 @@ process.once('exit', () => {
  */
 export class ServerProcess {
   readonly #child: ChildProcess;
-  readonly #ended: Promise<Ended>;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<Ended>;
   #stdout = '';
   #stderr = '';
 
@@ -42,7 +43,7 @@ export class ServerProcess {
     this.#child.stderr?.setEncoding('utf8').on('data', (printed) => {
       this.#stderr += printed;
     });
-    this.#ended = once(this.#child, 'close').then(([code, signal]) => {
+    this.ended = once(this.#child, 'close').then(([code, signal]) => {
       running.delete(this.#child);
       return { code, signal, stdout: this.#stdout, stderr: this.#stderr };
     });
@@ -65,7 +66,7 @@ export class ServerProcess {
 
   /** Starts a step's server that is expected to fail, and waits for its end. */
   static async fail(step: string, environment: NodeJS.ProcessEnv): Promise<Ended> {
-    return new ServerProcess(step, { PORT: '0', ...environment }, false).#ended;
+    return new ServerProcess(step, { PORT: '0', ...environment }, false).ended;
   }
 
   get url(): string {
@@ -79,7 +80,7 @@ export class ServerProcess {
   /** Sends a signal, and waits for the end of the process. */
   async end(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): Promise<Ended> {
     this.#child.kill(signal);
-    return this.#ended;
+    return this.ended;
   }
 
   /** Lets time pass in a process with a stoppable clock, in milliseconds. */
@@ -95,7 +96,7 @@ export class ServerProcess {
   }
 
   async #failure(): Promise<never> {
-    const { stderr, code } = await this.#ended;
+    const { stderr, code } = await this.ended;
     throw new Error(`The server ended with exit code ${code}. ${stderr}`);
   }
 }

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '#database/open.ts';
@@ -8,10 +6,11 @@ import { readSettings } from '#steps/shared/settings.ts';
 import { root, steps } from '#tools/steps.ts';
 import { ada, Browser } from './browser.ts';
 import { type Ended, ServerProcess } from './server-process.ts';
+import { temporaryEnvironment } from './temporary.ts';
 
 describe.each(steps)('the real server of %s', (step) => {
   test('prints one line, finishes what is in flight when it is told to stop, and exits with 0', async () => {
-    const server = await start(step, await temporaryDatabase());
+    const server = await start(step, await temporaryEnvironment());
     const line = `^${step} · .+ · http://127\\.0\\.0\\.1:\\d+ · process ${server.processId}\n$`;
     const browser = new Browser(server.url);
     await browser.register(ada);
@@ -30,7 +29,7 @@ describe.each(steps)('the real server of %s', (step) => {
   });
 
   test('has neither /inspect nor the demo account in production', async () => {
-    const server = await start(step, { ...(await temporaryDatabase()), ...production });
+    const server = await start(step, { ...(await temporaryEnvironment()), ...production });
     const browser = new Browser(server.url);
     expect((await browser.get('/inspect')).status).toBe(404);
     expect((await browser.logIn(demo)).status).toBe(401);
@@ -48,7 +47,7 @@ describe('a server that cannot work says so in one line, and exits with 1', () =
     ['a host that is another machine', { HOST: '192.0.2.1' }],
     ['production without a secret', { NODE_ENV: 'production', SESSION_SECRET: '' }],
   ])('%s', async (_what, environment) => {
-    const database = await temporaryDatabase();
+    const database = await temporaryEnvironment();
     expectOneLine(
       await ServerProcess.fail(steps[0] ?? '', { ...database, ...environment }),
       new RegExp(Object.keys(environment).at(-1) ?? ''),
@@ -56,7 +55,7 @@ describe('a server that cannot work says so in one line, and exits with 1', () =
   });
 
   test('a port in use, whose server goes on', async () => {
-    const database = await temporaryDatabase();
+    const database = await temporaryEnvironment();
     const first = await start(steps[0] ?? '', database);
     const { port } = new URL(first.url);
     const second = await ServerProcess.fail(steps[0] ?? '', { ...database, PORT: port });
@@ -117,12 +116,4 @@ async function start(step: string, environment: NodeJS.ProcessEnv): Promise<Serv
     await server.end('SIGKILL');
   });
   return server;
-}
-
-async function temporaryDatabase(): Promise<{ DATABASE_URL: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
-  onTestFinished(async () => {
-    await rm(folder, { recursive: true });
-  });
-  return { DATABASE_URL: `file:${join(folder, 'test.sqlite3')}` };
 }

@@ -1,0 +1,24 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { openDatabase } from '#database/open.ts';
+
+/** @returns an empty folder that is deleted when the test has finished. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+/** The environment of a server whose database is deleted when the test has finished. */
+export async function temporaryEnvironment(): Promise<{ DATABASE_URL: string }> {
+  return { DATABASE_URL: `file:${join(await temporaryFolder(), 'test.sqlite3')}` };
+}
+
+/** Runs one statement on a database behind the back of the server that uses it. */
+export async function runSql(databaseUrl: string, sql: string): Promise<void> {
+  const knex = await openDatabase(databaseUrl);
+  await knex.raw(sql);
+  await knex.destroy();
+}
