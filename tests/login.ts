@@ -90,6 +90,16 @@ export function describeLogin(createApp: CreateApp): void {
       expect(Math.abs(expires - Date.now() - 24 * HOUR)).toBeLessThan(60_000);
     });
 
+    test('has a page that takes nothing from elsewhere', async () => {
+      const { browser } = await registered(createApp);
+      const answer = await browser.get('/');
+      expect([answer.status, answer.type]).toEqual([200, 'text/html']);
+      expect(answer.headers['content-security-policy']).toMatch(/default-src 'none'/);
+      const files = [...answer.text.matchAll(/(?:href|src)="([^":]+)"/g)].map(([, file]) => file);
+      expect(files).toEqual(['page.css', 'page.js']);
+      for (const file of files) expect((await browser.get(`/${file}`)).status).toBe(200);
+    });
+
     test('starts no session for a visitor who only looks', async () => {
       const { server, browser } = await registered(createApp);
       for (const path of ['/', '/api/me', '/api/users', '/inspect', '/nowhere']) {

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import { countStored, readStored } from './stored.ts';
+import { findUserData } from './user-data.ts';
 
 /**
  * `GET /inspect`: what the server remembers about this browser, for looking inside while you learn.
@@ -24,6 +25,7 @@ export const inspect: RequestHandler = async (req, res, next) => {
     // Shortened: who has a whole session id is as good as logged in, and scripts must not get at it.
     sessionId: stored ? `${req.sessionID.slice(0, 8)}…` : null,
     session: stored?.session ?? null,
+    userData: findUserData(stored?.session),
     row: stored?.row ?? null,
   };
   res.type('json').send(`${JSON.stringify(memory, null, 2)}\n`);
