@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { countStored, readStored } from './stored.ts';
+import { countStored, readStored, tableOf } from './stored.ts';
 import { findUserData } from './user-data.ts';
 
 /**
@@ -20,13 +20,25 @@ export const inspect: RequestHandler = async (req, res, next) => {
     startedAt,
     store: {
       name: req.sessionStore.constructor.name,
+      table: tableOf(req.sessionStore) ?? null,
       sessions: await countStored(req.sessionStore),
     },
-    // Shortened: who has a whole session id is as good as logged in, and scripts must not get at it.
-    sessionId: stored ? `${req.sessionID.slice(0, 8)}…` : null,
+    cookie: sessionCookie(req.headers.cookie),
+    sessionId: stored ? shorten(req.sessionID) : null,
     session: stored?.session ?? null,
+    row: stored?.row ? { ...stored.row, sid: shorten(stored.row.sid) } : null,
     userData: findUserData(stored?.session),
-    row: stored?.row ?? null,
   };
   res.type('json').send(`${JSON.stringify(memory, null, 2)}\n`);
 };
+
+/** Who has a whole session id is as good as logged in, and scripts must not get at it. */
+function shorten(sessionId: string): string {
+  return `${sessionId.slice(0, 8)}…`;
+}
+
+/** The session cookie as the browser sent it, shortened. It may name a session that is no more. */
+function sessionCookie(header = ''): { name: string; value: string } | null {
+  const [, name, id] = /(?:^|;\s*)([\w-]*\bsid)=s(?::|%3A)([^.;]+)\./i.exec(header) ?? [];
+  return name && id ? { name, value: `s:${shorten(id)}` } : null;
+}

@@ -1,23 +1,28 @@
 import { join } from 'node:path';
 import express, { Router } from 'express';
 
-// Nothing from elsewhere, no inline scripts, and frames only of this very origin.
-const policy = [
+/** The folder that holds the page. */
+export const pageFolder = join(import.meta.dirname, 'page');
+
+/** What a browser may do with the page: load what lies beside it, ask this server, and nothing else. */
+export const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
   "connect-src 'self'",
-  'img-src data:',
+  "img-src 'self' data:",
   "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'self'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
 ].join('; ');
 
 /** `GET /`: the page, and what it needs. Comes before the session middleware, so it starts no session. */
 export const page = Router().use(
-  express.static(join(import.meta.dirname, 'page'), {
+  express.static(pageFolder, {
     setHeaders: (res) => {
-      res.setHeader('Content-Security-Policy', policy);
+      res.setHeader('Content-Security-Policy', contentSecurityPolicy);
+      res.setHeader('X-Content-Type-Options', 'nosniff');
+      res.setHeader('Referrer-Policy', 'no-referrer');
     },
   }),
 );

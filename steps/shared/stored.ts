@@ -5,8 +5,13 @@ import type { Store } from 'express-session';
 export interface Stored {
   /** The payload: what the application put in, and the cookie's attributes. */
   session: Record<string, unknown>;
-  /** The row around it, for a store in a database; `expired` is when it ends. */
-  row?: { table: string; expired: string };
+  /** The row around it, for a store in a database: the id of the session, and when it ends. */
+  row?: { table: string; sid: string; expired: string };
+}
+
+/** @returns the table that a store keeps its sessions in, or undefined when it keeps them in memory. */
+export function tableOf(store: Store): string | undefined {
+  return store instanceof ConnectSessionKnexStore ? store.options.tableName : undefined;
 }
 
 /** @returns the session with that id as the store holds it, or undefined. Looking changes nothing. */
@@ -16,9 +21,8 @@ export async function readStored(store: Store, sid: string): Promise<Stored | un
     const row = await knex(tableName)
       .where({ [sidFieldName]: sid })
       .first();
-    return (
-      row && { session: JSON.parse(row.sess), row: { table: tableName, expired: row.expired } }
-    );
+    if (!row) return undefined;
+    return { session: JSON.parse(row.sess), row: { table: tableName, sid, expired: row.expired } };
   }
   return new Promise((resolve, reject) => {
     store.get(sid, (error, session) => {

@@ -1,261 +1,373 @@
+// @ts-check
 /// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
+import { misplaced, showPayload } from './payload.js';
+import { ask, look, remembered } from './server.js';
 
-// What the page needs of the answer of /inspect; where it comes from is in ../inspect.ts.
 /**
- * @typedef {object} Inspected
- * @property {string} step
- * @property {string} title
- * @property {number} processId
- * @property {string} startedAt
- * @property {{ name: string, sessions: number }} store
- * @property {string | null} sessionId
- * @property {{ cookie: { originalMaxAge: number } } | null} session
- * @property {{ what: string, path: string[] }[]} userData
- * @property {{ table: string, expired: string } | null} row
+ * @typedef {import('./server.js').Memory} Memory
+ * @typedef {'calm' | 'down' | 'kept' | 'lost'} Mood
  */
 
-/** How often to look whether the server is there, in milliseconds. */
-const INTERVAL = 1000;
+/** How often, in milliseconds, the page looks whether the server is there, and still the same. */
+const PULSE = 700;
+/** How many lines of the log stay. */
+const LINES = 20;
 
-/** What the page knew when it looked last. */
-const known = {
-  /** @type {number | null} */
-  processId: null,
-  /** @type {string | null} */
-  user: null,
-  down: false,
-  /** Whether this page saw the browser get a cookie: it cannot read the cookie itself. */
-  cookie: false,
-};
+const demo = { username: 'demo', password: 'demo-password' };
+// Each step below a path of its own keeps its own note of when the cookie ends.
+const noteName = `cookie of ${location.pathname}`;
+
+/** Who the server knew this browser as when it was last asked. @type {string | undefined} */
+let username;
+/** The process that answered last. @type {number | undefined} */
+let processId;
+/** Where that process kept the sessions. @type {Memory['store'] | undefined} */
+let store;
+let isDown = false;
 
 const form = element('login', HTMLFormElement);
-form.addEventListener('submit', async (event) => {
+const logoutButton = element('logout', HTMLButtonElement);
+const askButton = element('ask', HTMLButtonElement);
+
+form.addEventListener('submit', (event) => {
   event.preventDefault();
-  await act(logIn);
+  const button = event.submitter;
+  void submit(button instanceof HTMLButtonElement && button.value === 'register');
 });
-element('register', HTMLButtonElement).addEventListener('click', () => act(register));
-element('logout', HTMLButtonElement).addEventListener('click', () => act(logOut));
+logoutButton.addEventListener('click', () => void logOut());
+askButton.addEventListener('click', () => void showResource());
 
-await watch();
+fill(demo);
+await begin();
+void watch();
 
-/** Looks at the server again and again, and says so when it went away or came back. */
+async function begin() {
+  const seen = await look();
+  if (seen === 'down') return wentAway();
+  showServer(seen);
+  if (!(await whoAmI())) return;
+  await Promise.all([showMemory(), showResource()]);
+  if (username) tell('calm', `You are logged in as ${username}.`, 'Now restart the server.');
+  else tell('calm', 'You are not logged in.', 'Log in, then restart the server.');
+}
+
+/** Looks for as long as the page is open. */
 async function watch() {
-  await look();
-  setTimeout(watch, INTERVAL);
-}
-
-async function look() {
-  // Without the cookie: looking must not keep the session alive.
-  const answer = await request('GET', 'inspect', undefined, 'omit');
-  if (!answer) {
-    if (!known.down) log('The server went away.', 'bad');
-    known.down = true;
-    element('who').textContent = 'The server is down.';
-    return;
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, PULSE));
+    const seen = await look();
+    if (seen === 'down') {
+      if (!isDown) wentAway();
+    } else if (isDown || (seen !== 'silent' && seen.processId !== processId)) {
+      await cameBack(seen);
+    } else if (seen !== 'silent') {
+      store = seen.store;
+    }
   }
-  const processId = answer.status === 200 ? answer.body.processId : 0;
-  const restarted = known.processId !== null && known.processId !== processId;
-  if (restarted) log(`The server is back: process ${known.processId} → ${processId}.`);
-  else if (known.down) log('The server is back.');
-  const changed = restarted || known.down || known.processId === null;
-  known.processId = processId;
-  known.down = false;
-  if (!changed) return;
-
-  const before = known.user;
-  await refresh();
-  if (!restarted || !before) return;
-  if (known.user) log(`You are still logged in as ${known.user}.`, 'good');
-  else log('You are logged out: the server does not know your session any more.', 'bad');
 }
 
-async function logIn() {
-  const answer = await request('POST', 'api/login', credentials());
-  if (answer?.status === 200) log(`You logged in as ${answer.body.username}.`);
-  return answer;
+function wentAway() {
+  isDown = true;
+  element('server').dataset.state = 'down';
+  // What lies in a database is still there; what lay in the memory of the process is not.
+  element('store').dataset.state = store && !store.table ? 'down' : 'up';
+  setText('who', 'nobody answers').dataset.known = 'no';
+  setText('process', processId ? `${processId}, gone` : 'gone').dataset.state = 'down';
+  const hope = username ? ', and see whether it still knows you' : '';
+  tell('down', 'The server went away.', `Start it again${hope}.`);
 }
 
-async function register() {
-  const answer = await request('POST', 'api/register', credentials());
-  if (answer?.status !== 201) return answer;
-  log(`You registered ${answer.body.username}.`);
-  return logIn();
+/** @param {Memory | 'silent'} seen */
+async function cameBack(seen) {
+  const before = { username, processId, store };
+  if (!isDown) log('down', 'The server went away.');
+  isDown = false;
+  showServer(seen);
+  const change =
+    before.processId && processId ? ` (process ${before.processId} → ${processId})` : '';
+  const back = `The server is back${change}.`;
+  log('calm', back);
+  if (!(await whoAmI())) return;
+  await Promise.all([showMemory(), showResource()]);
+  if (!before.username) {
+    announce('calm', back, 'You were not logged in. Log in, and restart it again.');
+  } else if (username === before.username) {
+    log('kept', `Still logged in as ${username}.`);
+    announce('kept', `You are still logged in as ${username}.`, back);
+  } else {
+    log('lost', `Logged out. ${reason(before)}`);
+    announce('lost', 'You are logged out.', `${back} ${reason(before)}`);
+  }
+}
+
+/** @param {{ processId: number | undefined, store: Memory['store'] | undefined }} before */
+function reason(before) {
+  if (!before.store) return 'The server no longer knows your session.';
+  return before.store.table
+    ? 'The server no longer knows your session. Was its database deleted, or its secret changed?'
+    : `Your session was in the memory of process ${before.processId}, and ended with it.`;
+}
+
+/**
+ * Asks who the server thinks you are.
+ *
+ * @returns {Promise<boolean>} false when it could not tell.
+ */
+async function whoAmI() {
+  const { status, body } = await ask('GET', 'api/me');
+  if (status !== 200 && status !== 401) {
+    tell('down', 'The server cannot tell who you are.', body.error ?? '');
+    return false;
+  }
+  username = status === 200 ? body.username : undefined;
+  setText('who', username ?? 'nobody it knows').dataset.known = username ? 'yes' : 'no';
+  // What had the focus may vanish now. Whoever uses the keyboard goes on at what takes its place.
+  const hadFocus = form.contains(document.activeElement) || document.activeElement === logoutButton;
+  form.hidden = username !== undefined;
+  logoutButton.hidden = username === undefined;
+  if (hadFocus) (username ? logoutButton : form.querySelector('button'))?.focus();
+  return true;
+}
+
+/** @param {boolean} register whether to make an account first. */
+async function submit(register) {
+  setText('refusal', '');
+  const credentials = Object.fromEntries(new FormData(form));
+  const attempts = register ? ['api/register', 'api/login'] : ['api/login'];
+  for (const path of attempts) {
+    const { status, body } = await ask('POST', path, credentials);
+    if (status >= 300 || status === 0) {
+      setText('refusal', body.error ?? 'That did not work.');
+      return;
+    }
+  }
+  await whoAmI();
+  const memory = await showMemory({ loggedInAt: Date.now() });
+  await showResource();
+  const done = register ? 'Registered and logged in' : 'Logged in';
+  const { table } = memory?.store ?? {};
+  const place = table ? `the table ${table}` : `the memory of process ${processId}`;
+  const stored = memory ? `Your session is in ${place}.` : '';
+  log('calm', `${done} as ${username}. ${stored}`);
+  announce('calm', `${done} as ${username}.`, `${stored} Now restart the server.`);
 }
 
 async function logOut() {
-  const answer = await request('POST', 'api/logout');
-  if (answer?.status === 204) {
-    known.cookie = false;
-    log('You logged out.');
+  setText('refusal', '');
+  const { status, body } = await ask('POST', 'api/logout');
+  if (status !== 204) {
+    setText('refusal', body.error ?? 'That did not work.');
+    return;
   }
-  return answer;
+  localStorage.removeItem(noteName);
+  fill(demo);
+  await whoAmI();
+  await Promise.all([showMemory(), showResource()]);
+  const gone = 'The session is gone from the store, and the cookie from your browser.';
+  tell('calm', 'You logged out.', gone);
 }
 
-/** @param {() => ReturnType<typeof request>} action */
-async function act(action) {
-  const answer = await action();
-  const problem = answer
-    ? answer.body?.error
-    : 'The server is down. Start it again in its terminal.';
-  element('problem').textContent = problem ?? '';
-  if (answer) await refresh();
+async function showResource() {
+  const { status, body } = await ask('GET', 'api/users');
+  if (status === 200) setText('resource', `It answered: ${body.users.join(', ')}.`);
+  else if (status === 401) setText('resource', 'It answered 401: “Log in first.”');
+  else setText('resource', body.error ?? `It answered ${status}.`);
 }
 
-/** Asks who the browser is, and shows everything anew. */
-async function refresh() {
-  const me = await request('GET', 'api/me');
-  const users = await request('GET', 'api/users');
-  const inside = await request('GET', 'inspect');
-  if (!me || !users || !inside) return;
-  known.user = me.status === 200 ? me.body.username : null;
-
-  const who = element('who');
-  who.textContent = known.user ? `It knows you as ${known.user}.` : 'It does not know you.';
-  who.className = `lead ${known.user ? 'good' : ''}`;
-  element('restricted').textContent = `${users.status} ${JSON.stringify(users.body)}`;
-  form.hidden = known.user !== null;
-  element('leave').hidden = known.user === null;
-
-  if (inside.status === 200) show(inside.body);
-  else showNothing();
-}
-
-/** @param {Inspected} inside */
-function show({ step, title, processId, startedAt, store, sessionId, session, userData, row }) {
-  document.title = `${step} · Keep your users logged in`;
-  element('step').textContent =
-    `Step ${step}, chapter ${Number(step.slice(0, 2)) || ''} of TUTORIAL.md`;
-  element('title').textContent = title;
-  list('server', { process: String(processId), 'running since': clock(startedAt) });
-
-  const hours = session ? session.cookie.originalMaxAge / 3_600_000 : 0;
-  known.cookie ||= sessionId !== null;
-  element('cookie-lead').textContent = sessionId
-    ? 'It has a cookie, and sends it with every request.'
-    : known.cookie
-      ? 'It still sends its cookie, but the server has no session for it.'
-      : 'It has no cookie of this server.';
-  list(
-    'cookie',
-    sessionId
-      ? { name: 'sid', value: `s:${sessionId}`, ends: `${hours} hours after your login` }
-      : {},
+/** @param {Memory | 'silent'} seen */
+function showServer(seen) {
+  element('server').dataset.state = element('store').dataset.state = 'up';
+  const isSilent = seen === 'silent';
+  setText('process', isSilent ? 'not told in production' : String(seen.processId)).dataset.state =
+    'up';
+  setText('since', isSilent ? 'not told in production' : clock(seen.startedAt));
+  processId = isSilent ? undefined : seen.processId;
+  store = isSilent ? undefined : seen.store;
+  if (isSilent) return;
+  const chapter = Number.parseInt(seen.step, 10);
+  setText(
+    'chapter',
+    `Step ${seen.step.slice(0, 2)}. Chapter ${chapter} of TUTORIAL.md explains it.`,
   );
-  element('script-note').textContent = document.cookie.includes('sid=')
-    ? 'This page can read the cookie, and so can every script in it: set httpOnly.'
-    : 'This page asked for document.cookie and got nothing of it: scripts cannot read the cookie (HttpOnly).';
-
-  const many = store.sessions === 1 ? '1 session' : `${store.sessions} sessions`;
-  element('store-lead').textContent = `${store.name} holds ${many}.`;
-  list('row', row && sessionId ? { table: row.table, sid: sessionId, expired: row.expired } : {});
-  element('payload').hidden = session === null;
-  element('payload').replaceChildren(...marked(session, userData));
-  const exposed = userData.filter(({ what }) => what !== 'user id').length;
-  element('payload-note').textContent = !session
-    ? 'Nothing of it is yours. Log in, and look here again.'
-    : exposed > 0
-      ? 'This is your session as it is stored. What is marked is a copy that leaks, and grows old.'
-      : 'This is your session as it is stored: the id of a user, and no secrets.';
-}
-
-function showNothing() {
-  element('title').textContent = 'A server in production';
-  element('hint').textContent =
-    'With NODE_ENV=production the server shows nobody its inside. You can log in all the same.';
-  element('store-lead').textContent = 'The server does not show it in production.';
+  setText('title', seen.title);
+  document.title = `${chapter}. ${seen.title}`;
 }
 
 /**
- * The lines of a payload, those marked that hold what should not be in it.
+ * Asks what the server remembers about this browser, and shows it: the cookie and the session.
  *
- * @param {object | null} payload
- * @param {Inspected['userData']} userData
+ * @param {{ loggedInAt?: number }} [login]
  */
-function marked(payload, userData) {
-  return JSON.stringify(payload, null, 2)
-    .split('\n')
-    .map((line) => {
-      const found = userData.find(({ path }) => line.trimStart().startsWith(`"${path.at(-1)}":`));
-      if (!found || found.what === 'user id') return `${line}\n`;
-      const mark = document.createElement('mark');
-      mark.textContent = line;
-      mark.dataset.what = found.what;
-      return mark;
-    });
+async function showMemory({ loggedInAt } = {}) {
+  const memory = await remembered();
+  const session = memory?.session;
+  if (loggedInAt && session?.cookie?.originalMaxAge) {
+    localStorage.setItem(noteName, String(loggedInAt + session.cookie.originalMaxAge));
+  }
+  showCookie(memory);
+  showStore(memory);
+  return memory;
 }
 
-function credentials() {
-  return Object.fromEntries(new FormData(form));
+/** @param {Memory | undefined} memory */
+function showCookie(memory) {
+  showWhetherScriptsReadIt(memory ? memory.cookie !== null : username !== undefined);
+  const cookie = memory?.cookie;
+  if (!memory) setText('cookie', 'Only the server sees it, and in production it does not tell.');
+  else if (!cookie) setText('cookie', 'None. You get one when you log in.');
+  else {
+    const code = document.createElement('code');
+    code.textContent = `${cookie.name} = ${cookie.value}`;
+    const forgotten = memory.session
+      ? ''
+      : ' Your browser still sends it. The server no longer knows it.';
+    element('cookie').replaceChildren(code, forgotten);
+  }
+  const end = Number(localStorage.getItem(noteName));
+  if (memory && !cookie) setText('cookie-expires', '–');
+  else
+    setText(
+      'cookie-expires',
+      end ? clock(end) : 'a while after your login: the server set it then.',
+    );
+}
+
+/** Tries to read the cookie, as a script that somebody smuggled in would. @param {boolean} hasCookie */
+function showWhetherScriptsReadIt(hasCookie) {
+  const isReadable = /(^|;\s*)([\w-]*\b)?sid=/.test(document.cookie);
+  if (isReadable) setText('cookie-script', 'Yes. Any script on this page could steal it.');
+  else if (!hasCookie) setText('cookie-script', 'Log in, and this page will try.');
+  else setText('cookie-script', 'No. This page just tried, and document.cookie does not have it.');
+}
+
+/** @param {Memory | undefined} memory */
+function showStore(memory) {
+  const session = memory?.session;
+  element('payload-heading').hidden = element('payload').hidden = !session;
+  element('store-empty').hidden = Boolean(session);
+  element('verdict').hidden = !session;
+  if (!memory) {
+    setText('store-role', 'remembers the sessions.');
+    element('store-facts').replaceChildren();
+    setText(
+      'store-empty',
+      'With NODE_ENV=production this server does not show what it stores. Logging in works as ever. To look inside, start it without NODE_ENV.',
+    );
+    return;
+  }
+  const { table, name, sessions } = memory.store;
+  setText(
+    'store-role',
+    table
+      ? `keeps the sessions in the database, as rows of the table ${table}.`
+      : `keeps the sessions in the memory of process ${memory.processId}.`,
+  );
+  setFacts('store-facts', [
+    ['Store', name],
+    ['Sessions in it', String(sessions)],
+    ...(memory.row
+      ? /** @type {[string, string][]} */ ([
+          ['Column sid', memory.row.sid],
+          ['Column expired', memory.row.expired],
+        ])
+      : []),
+  ]);
+  setText('payload-heading', memory.row ? 'Column sess' : 'The session, as it is stored');
+  setText(
+    'store-empty',
+    memory.cookie
+      ? 'There is nothing under the id that your cookie names.'
+      : 'There is nothing about you. Log in, and look here.',
+  );
+  if (!session) return;
+  showPayload(element('payload'), session, memory.userData);
+  const wrong = misplaced(memory.userData).map(({ what }) => what);
+  setText(
+    'verdict',
+    wrong.length > 0
+      ? `It holds the ${wrong.join(' and the ')}. Nobody needs them here.`
+      : 'It holds the id of the user, and no secrets.',
+  ).dataset.mood = wrong.length > 0 ? 'lost' : 'kept';
+}
+
+/** Tells what happened, both above and in the log. @param {Mood} mood @param {string} headline @param {string} detail */
+function tell(mood, headline, detail) {
+  log(mood, `${headline} ${detail}`);
+  announce(mood, headline, detail);
 }
 
 /**
- * Sends a request. All addresses are relative, so that the page can be served below a prefix.
+ * Shows above what is the case now; screen readers speak it.
  *
- * @param {string} method
- * @param {string} path
- * @param {object} [body]
- * @param {RequestCredentials} [credentials]
- * @returns {Promise<{ status: number, body: any } | null>} null when the server cannot be reached.
+ * @param {Mood} mood
+ * @param {string} headline
+ * @param {string} detail
  */
-async function request(method, path, body, credentials = 'same-origin') {
-  try {
-    const response = await fetch(path, {
-      method,
-      credentials,
-      cache: 'no-store',
-      ...(body && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return { status: response.status, body: text ? JSON.parse(text) : null };
-  } catch {
-    return null;
+function announce(mood, headline, detail) {
+  element('news').dataset.mood = mood;
+  setText('headline', headline);
+  setText('detail', detail);
+}
+
+/** Adds a line to what happened, the newest first. @param {Mood} mood @param {string} text */
+function log(mood, text) {
+  const item = document.createElement('li');
+  item.dataset.mood = mood;
+  const time = document.createElement('time');
+  time.textContent = clock(Date.now());
+  const words = document.createElement('span');
+  words.textContent = text;
+  item.append(time, words);
+  element('log').prepend(item);
+  element('log').children[LINES]?.remove();
+}
+
+/** @param {typeof demo} credentials */
+function fill(credentials) {
+  for (const [name, value] of Object.entries(credentials)) {
+    const input = form.elements.namedItem(name);
+    if (input instanceof HTMLInputElement) input.value = value;
   }
 }
 
-/**
- * @param {string} text
- * @param {'good' | 'bad' | ''} [mood]
- */
-function log(text, mood = '') {
-  const entry = document.createElement('li');
-  const time = document.createElement('time');
-  time.textContent = new Date().toLocaleTimeString();
-  entry.append(time, text);
-  entry.className = mood;
-  element('log').prepend(entry);
-}
-
-/**
- * Fills a list of names and values.
- *
- * @param {string} id
- * @param {Record<string, string>} values
- */
-function list(id, values) {
+/** @param {string} id @param {[name: string, value: string][]} facts */
+function setFacts(id, facts) {
   element(id).replaceChildren(
-    ...Object.entries(values).flatMap(([name, value]) => {
-      const [dt, dd] = [document.createElement('dt'), document.createElement('dd')];
-      dt.textContent = name;
-      dd.textContent = value;
-      return [dt, dd];
+    ...facts.map(([name, value]) => {
+      const fact = document.createElement('div');
+      const term = document.createElement('dt');
+      term.textContent = name;
+      const description = document.createElement('dd');
+      description.textContent = value;
+      fact.append(term, description);
+      return fact;
     }),
   );
 }
 
-/** @param {string} date */
-function clock(date) {
-  return new Date(date).toLocaleTimeString();
+/** A moment in words: the time, and the day unless it is today. @param {string | number} moment */
+function clock(moment) {
+  const date = new Date(moment);
+  const time = date.toLocaleTimeString('en-GB');
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? time : `${date.toLocaleDateString('en-GB', { dateStyle: 'medium' })}, ${time}`;
+}
+
+/** @param {string} id @param {string} text */
+function setText(id, text) {
+  const target = element(id);
+  if (target.textContent !== text) target.textContent = text;
+  return target;
 }
 
 /**
  * @template {HTMLElement} [T=HTMLElement]
  * @param {string} id
- * @param {{ new (): T }} [kind]
+ * @param {{ new (): T }} [type]
  * @returns {T}
  */
-function element(id, kind) {
+function element(id, type) {
   const found = document.getElementById(id);
-  if (!(found instanceof (kind ?? HTMLElement))) throw new Error(`The page has no ${id}.`);
+  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The page has no ${id}.`);
   return /** @type {T} */ (found);
 }
