@@ -95,9 +95,12 @@ export function describeLogin(createApp: CreateApp): void {
       const answer = await browser.get('/');
       expect([answer.status, answer.type]).toEqual([200, 'text/html']);
       expect(answer.headers['content-security-policy']).toMatch(/default-src 'none'/);
-      const files = [...answer.text.matchAll(/(?:href|src)="([^":]+)"/g)].map(([, file]) => file);
-      expect(files).toEqual(['page.css', 'page.js']);
-      for (const file of files) expect((await browser.get(`/${file}`)).status).toBe(200);
+      const files = [...answer.text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, file]) => file);
+      expect(files).toContain('page.js');
+      for (const file of files.filter((file) => !file?.startsWith('data:'))) {
+        expect(file, 'an address that is not relative').toMatch(/^[\w.]+$/);
+        expect((await browser.get(`/${file}`)).status, file).toBe(200);
+      }
     });
 
     test('starts no session for a visitor who only looks', async () => {
