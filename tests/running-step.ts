@@ -50,8 +50,11 @@ export class RunningStep {
 
   /** Stops the step for good, and deletes its database. */
   async dispose(): Promise<void> {
-    await this.stop();
-    await rm(this.#folder, { recursive: true });
+    try {
+      await this.stop();
+    } finally {
+      await rm(this.#folder, { recursive: true });
+    }
   }
 
   get url(): string {
