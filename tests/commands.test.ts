@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { fileOf } from '#database/open.ts';
+import { ServerProcess } from '#tools/server-process.ts';
 import { findStep, root, steps } from '#tools/steps.ts';
 import { ada, Browser } from './browser.ts';
-import { ServerProcess } from './server-process.ts';
 
 describe('npm run step', () => {
   test('lists the steps that exist when it is given another', async () => {

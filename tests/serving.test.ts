@@ -5,9 +5,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 import { demo } from '#steps/shared/demo-account.ts';
 import { readSettings } from '#steps/shared/settings.ts';
+import { type Ended, ServerProcess } from '#tools/server-process.ts';
 import { root, steps } from '#tools/steps.ts';
 import { ada, Browser } from './browser.ts';
-import { type Ended, ServerProcess } from './server-process.ts';
 
 describe.each(steps)('the real server of %s', (step) => {
   test('prints one line, finishes what is in flight when it is told to stop, and exits with 0', async () => {
