@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fileOf } from '#database/open.ts';
+import { ServerProcess } from '#tools/server-process.ts';
 import { findStep, root, steps } from '#tools/steps.ts';
 import { ada, Browser } from './browser.ts';
-import { ServerProcess } from './server-process.ts';
 import { temporaryEnvironment, temporaryFolder } from './temporary.ts';
 
 describe('npm run step', () => {

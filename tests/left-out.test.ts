@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createApp } from '#steps/04-minimal-payload/app.ts';
+import { ServerProcess } from '#tools/server-process.ts';
 import { ada, Browser } from './browser.ts';
 import { loggedIn } from './login.ts';
-import { ServerProcess } from './server-process.ts';
 import { runSql, temporaryEnvironment } from './temporary.ts';
 
 // What the tutorial warns of at its end is shown here, so that it goes on being true: on the day that a

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findUserData, type UserData } from '#steps/shared/user-data.ts';
+import { ServerProcess } from '#tools/server-process.ts';
 import { ada, Browser } from './browser.ts';
-import { ServerProcess } from './server-process.ts';
 
 /** What became of a login. */
 export type Fate = 'kept' | 'lost';

@@ -3,9 +3,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 import { demo } from '#steps/shared/demo-account.ts';
 import { readSettings } from '#steps/shared/settings.ts';
+import { type Ended, ServerProcess } from '#tools/server-process.ts';
 import { root, steps } from '#tools/steps.ts';
 import { ada, Browser } from './browser.ts';
-import { type Ended, ServerProcess } from './server-process.ts';
 import { temporaryEnvironment } from './temporary.ts';
 
 describe.each(steps)('the real server of %s', (step) => {

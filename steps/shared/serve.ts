@@ -42,7 +42,16 @@ export async function serve(
   }
 }
 
-async function listen(app: Express, { port, host }: Settings): Promise<Server> {
+/**
+ * Serves an app.
+ *
+ * @param where.port 0 is any free port.
+ * @throws {SettingsError} when the port is in use, or the host is not of this machine.
+ */
+export async function listen(
+  app: Express,
+  { port, host }: Pick<Settings, 'port' | 'host'>,
+): Promise<Server> {
   const server = createServer(app).listen(port, host);
   try {
     await once(server, 'listening');

@@ -9,7 +9,7 @@ import { ask, look, remembered } from './server.js';
  */
 
 /** How often, in milliseconds, the page looks whether the server is there, and still the same. */
-const PULSE = 700;
+const PULSE = 500;
 /** How many lines of the log stay. */
 const LINES = 20;
 

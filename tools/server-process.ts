@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { root, stepFolder } from '#tools/steps.ts';
+import { root, stepFolder } from './steps.ts';
 
 /** How a server process ended, and all that it had printed. */
 export interface Ended {
@@ -17,23 +17,24 @@ process.once('exit', () => {
 });
 
 /**
- * A step's real `server.ts`, in a process of its own.
+ * A step's real `server.ts`, in a process of its own, which ends when this one does, however that ends.
  *
  * With a stoppable clock, time in that process stands still, and goes on only by `advance`: a day passes
  * in a moment, and timers fire as if it had.
  */
 export class ServerProcess {
   readonly #child: ChildProcess;
-  /** Resolves when the process has ended. */
+  /** Resolves when the process has ended, whoever ended it. */
   readonly ended: Promise<Ended>;
   #stdout = '';
   #stderr = '';
 
   private constructor(step: string, environment: NodeJS.ProcessEnv, stoppableClock: boolean) {
-    const clock = ['--disable-warning=ExperimentalWarning', '--import', './tests/stopped-clock.ts'];
+    const clock = ['--disable-warning=ExperimentalWarning', '--import', './tools/stopped-clock.ts'];
+    const preload = ['--import', 'tsx/esm', '--import', './tools/end-with-parent.ts'];
     this.#child = spawn(
       process.execPath,
-      ['--import', 'tsx', ...(stoppableClock ? clock : []), join(stepFolder(step), 'server.ts')],
+      [...preload, ...(stoppableClock ? clock : []), join(stepFolder(step), 'server.ts')],
       { cwd: root, env: clean(environment), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
     );
     running.add(this.#child);
@@ -52,7 +53,7 @@ export class ServerProcess {
   /**
    * Starts a step's server on a free port, and waits until it listens.
    *
-   * @throws when it ends instead; the message is what it printed.
+   * @throws when it ends instead; the message is what it printed on stderr.
    */
   static async start(
     step: string,
@@ -97,11 +98,11 @@ export class ServerProcess {
 
   async #failure(): Promise<never> {
     const { stderr, code } = await this.ended;
-    throw new Error(`The server ended with exit code ${code}. ${stderr}`);
+    throw new Error(stderr.trim() || `The server ended with exit code ${code}.`);
   }
 }
 
-/** The environment of the tests, without what would lead a server astray. */
+/** The environment of this process, without what would lead a server astray. */
 function clean(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { NODE_ENV, NODE_OPTIONS, DATABASE_URL, SESSION_SECRET, HOST, ...rest } = process.env;
   return { ...rest, ...environment };

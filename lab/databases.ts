@@ -1,0 +1,27 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const prefix = 'keep-users-logged-in-lab-';
+
+/**
+ * Makes a temporary folder for the databases of this lab, named after its process; and deletes those of
+ * labs that were killed before they could do so themselves.
+ */
+export async function makeDatabaseFolder(): Promise<string> {
+  for (const name of await readdir(tmpdir())) {
+    const owner = Number(name.startsWith(prefix) && name.slice(prefix.length).split('-')[0]);
+    if (owner && !isAlive(owner)) await rm(join(tmpdir(), name), { recursive: true, force: true });
+  }
+  return mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
+}
+
+/** @returns whether there is such a process. */
+export function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'; // somebody else's
+  }
+}

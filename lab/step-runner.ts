@@ -1,0 +1,91 @@
+import { titles } from '#steps/shared/steps.ts';
+import { type Ended, ServerProcess } from '#tools/server-process.ts';
+
+/** What the lab's page shows of a step. */
+export interface StepState {
+  step: string;
+  title: string;
+  phase: 'starting' | 'up' | 'stopping' | 'down' | 'failed';
+  processId: number | null;
+  /** Why it did not start: the line that it printed. */
+  error: string | null;
+  /** How the process before this one ended: in order, or killed. */
+  lastEnd: 'SIGTERM' | 'SIGKILL' | null;
+}
+
+/** Runs one step's real server as a process of its own; starts, stops and kills it, one after the other. */
+export class StepRunner {
+  readonly #databaseUrl: string;
+  readonly #onChange: () => void;
+  #server: ServerProcess | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #state: StepState;
+
+  /** @param onChange is called whenever `state` is another. */
+  constructor(step: string, databaseUrl: string, onChange: () => void) {
+    this.#databaseUrl = databaseUrl;
+    this.#onChange = onChange;
+    this.#state = {
+      step,
+      title: titles[step] ?? step,
+      phase: 'down',
+      processId: null,
+      error: null,
+      lastEnd: null,
+    };
+  }
+
+  get state(): StepState {
+    return this.#state;
+  }
+
+  /** Where the server listens, while it does. */
+  get url(): string | undefined {
+    return this.#server?.url;
+  }
+
+  /** Starts the server unless it runs. A server that cannot start shows why in `state.error`. */
+  start(): Promise<void> {
+    return this.#next(async () => {
+      if (this.#server) return;
+      this.#set({ phase: 'starting', error: null });
+      try {
+        const server = await ServerProcess.start(this.#state.step, {
+          DATABASE_URL: this.#databaseUrl,
+        });
+        this.#server = server;
+        void server.ended.then((ended) => this.#gone(ended));
+        this.#set({ phase: 'up', processId: server.processId ?? null });
+      } catch (error) {
+        this.#set({ phase: 'failed', error: error instanceof Error ? error.message : null });
+      }
+    });
+  }
+
+  /** Ends the server, if it runs: SIGTERM lets it finish what is in flight, SIGKILL does not. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    return this.#next(async () => {
+      if (!this.#server) return;
+      this.#set({ phase: 'stopping' });
+      await this.#server.end(signal);
+    });
+  }
+
+  /** The server may also end without the lab's doing: somebody killed it in a terminal. */
+  #gone({ code, signal }: Ended): void {
+    this.#server = undefined;
+    const lastEnd = signal === 'SIGKILL' ? signal : code === 0 ? 'SIGTERM' : null;
+    this.#set({ phase: 'down', processId: null, lastEnd });
+  }
+
+  #set(change: Partial<StepState>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#onChange();
+  }
+
+  /** What is asked for while something else is going on waits for its turn. */
+  #next(work: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.then(work);
+    return this.#work;
+  }
+}

@@ -1,0 +1,110 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+/** Chromium reports answers such as 401, and servers that are down. Those are what it is all about. */
+const expected = /^Failed to load resource: .*(status of (4\d\d|502)|net::ERR_)/;
+
+/** Nothing is allowed but what is named, and nothing is named but what the server itself has. */
+const strict =
+  /^default-src 'none'; (([a-z]+-src 'self'( data:)?|[a-z]+-[a-z]+ '(self|none)')(; |$))+$/;
+
+/**
+ * Opens a window of a browser that knows nobody. What it shows must have had nothing to complain of, and
+ * sent no request that left this machine: closing it checks that.
+ */
+export async function openWindow(browser: Browser, options?: BrowserContextOptions) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  context.on('weberror', (error) => complaints.push(String(error.error())));
+  context.on('console', (message) => {
+    const isError = message.type() === 'error' && !expected.test(message.text());
+    if (isError) complaints.push(message.text());
+  });
+  context.on('request', (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (protocol !== 'data:' && hostname !== '127.0.0.1') complaints.push(request.url());
+  });
+  return {
+    /**
+     * Opens a page in the window, which must have a strict policy.
+     *
+     * @param refused addresses that answer with a status instead.
+     */
+    async open(url: string, refused: Record<string, number> = {}): Promise<Page> {
+      const page = await context.newPage();
+      for (const [address, status] of Object.entries(refused)) {
+        await page.route(address, (route) => route.fulfill({ status, json: { error: 'No.' } }));
+      }
+      const response = await page.goto(url);
+      expect(response?.headers()['content-security-policy']).toMatch(strict);
+      return page;
+    },
+    async close(): Promise<void> {
+      await context.close();
+      expect(complaints, 'what the browser complained of').toEqual([]);
+    },
+  };
+}
+
+/**
+ * Waits until the page says something at a place.
+ *
+ * @param timeout in milliseconds.
+ */
+export async function says(
+  page: Page,
+  selector: string,
+  text: string | RegExp,
+  timeout = 15_000,
+): Promise<void> {
+  const isExact = typeof text === 'string';
+  const { source, flags } = isExact ? { source: text, flags: '' } : text;
+  // Looked for inside the page: to ask from here, again and again, would keep the machine busy.
+  const appears = page.waitForFunction(
+    ({ selector, isExact, source, flags }) => {
+      const said = document.querySelector(selector)?.textContent?.trim() ?? '';
+      return isExact ? said === source : new RegExp(source, flags).test(said);
+    },
+    { selector, isExact, source, flags },
+    { timeout, polling: 50 },
+  );
+  if (
+    await appears.then(
+      () => true,
+      () => false,
+    )
+  )
+    return;
+  const said = (await page.locator(selector).textContent())?.trim();
+  const where = `${selector} on ${page.url()} after ${timeout} ms`;
+  if (isExact) expect(said, where).toBe(text);
+  else expect(said, where).toMatch(text);
+}
+
+/** @returns what axe finds that keeps people out: the rule, and where. */
+export async function barriers(page: Page): Promise<string[]> {
+  // Its "legacy mode" does without a second page, which is for what is in frames.
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+
+/** Presses Tab until the focus is on what is called so. */
+export async function tabTo(page: Page, name: string): Promise<void> {
+  for (let presses = 0; presses < 40; presses++) {
+    if ((await focused(page)) === name) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`The keyboard does not get to "${name}".`);
+}
+
+/** @returns the name of what has the focus. */
+export function focused(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const { activeElement: active } = document;
+    return active?.ariaLabel ?? active?.textContent?.trim() ?? '';
+  });
+}
