@@ -4,10 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fileOf } from '#database/open.ts';
-import { ServerProcess } from '#tools/server-process.ts';
+import { createApp as createStep01 } from '#steps/01-in-memory/app.ts';
+import { createApp as createStep03 } from '#steps/03-knex-sqlite/app.ts';
+import { createApp as createStep04 } from '#steps/04-minimal-payload/app.ts';
 import { findStep, root, steps } from '#tools/steps.ts';
-import { ada, Browser } from './browser.ts';
-import { temporaryEnvironment, temporaryFolder } from './temporary.ts';
+import { loggedIn } from './login.ts';
+import type { CreateApp } from './running-step.ts';
+import { temporaryFolder } from './temporary.ts';
 
 describe('npm run step', () => {
   test('lists the steps that exist when it is given another', async () => {
@@ -66,7 +69,7 @@ describe('npm run diff', () => {
 
 describe('npm run sessions', () => {
   test('shows the rows of a step, and marks what should not be in them', async () => {
-    const { stdout, sessionId } = await sessionsOf('03-knex-sqlite');
+    const { stdout, sessionId } = await sessionsOf('03-knex-sqlite', createStep03);
     expect(stdout).toMatch(/^1 session in .*\.sqlite3\n/);
     expect(stdout).toContain(`sid      ${sessionId}\n`);
     expect(stdout).toMatch(/"username": "ada", {2}<-- the user name does not belong here\n/);
@@ -74,13 +77,13 @@ describe('npm run sessions', () => {
   });
 
   test('has nothing to mark in step 04', async () => {
-    const { stdout } = await sessionsOf('04-minimal-payload');
+    const { stdout } = await sessionsOf('04-minimal-payload', createStep04);
     expect(stdout).toContain('"userId":');
     expect(stdout).not.toContain('<--');
   });
 
   test('says of a step in memory that only its process can read it', async () => {
-    const { stderr } = await sessionsOf('01-in-memory');
+    const { stderr } = await sessionsOf('01-in-memory', createStep01);
     expect(stderr).toMatch(/^01-in-memory keeps its sessions in memory, [^\n]+\n$/);
   });
 
@@ -92,13 +95,9 @@ describe('npm run sessions', () => {
     expect(existsSync(fileOf(DATABASE_URL))).toBe(false);
   });
 
-  async function sessionsOf(step: string) {
-    const { DATABASE_URL } = await temporaryEnvironment();
-    const server = await ServerProcess.start(step, { DATABASE_URL });
-    const browser = new Browser(server.url);
-    await browser.register(ada);
-    await browser.logIn(ada);
-    await server.end('SIGTERM');
+  async function sessionsOf(step: string, createApp: CreateApp) {
+    const { server, browser } = await loggedIn(createApp);
+    const DATABASE_URL = `file:${server.databaseFile}`;
     return { ...(await run('sessions', [step], { DATABASE_URL })), sessionId: browser.sessionId };
   }
 });
@@ -111,7 +110,7 @@ interface Printed {
 
 /** Runs what `npm run <command>` runs. */
 function run(command: string, args: string[], variables?: NodeJS.ProcessEnv): Promise<Printed> {
-  return node(['--import', 'tsx', `tools/${command}.ts`, ...args], variables);
+  return node(['--import', 'tsx/esm', `tools/${command}.ts`, ...args], variables);
 }
 
 function node(args: string[], variables: NodeJS.ProcessEnv = {}): Promise<Printed> {
