@@ -100,12 +100,14 @@ const protect: RequestHandler = (_req, res, next) => {
 
 /**
  * `POST /lab/steps/01-in-memory/restart`: answers 204 once it is done; also `crash` and `start`.
- * A crash leaves the step down, so that one can look at it.
+ * A crash leaves the step down, so that one can look at it. `day` lets a day pass for the step, and
+ * answers 200 with how many sessions it had before and after: `{"before": 1, "after": 0}`.
  */
 function controls(runners: StepRunner[]): Router {
-  const actions: Record<string, (runner: StepRunner) => Promise<void>> = {
+  const actions: Record<string, (runner: StepRunner) => Promise<unknown>> = {
     start: (runner) => runner.start(),
     crash: (runner) => runner.end('SIGKILL'),
+    day: (runner) => runner.passDay(),
     restart: async (runner) => {
       const ended = runner.end('SIGTERM');
       await Promise.all([ended, runner.start()]); // waits for its turn
@@ -115,7 +117,8 @@ function controls(runners: StepRunner[]): Router {
     const runner = runners.find(({ state }) => state.step === req.params.step);
     const action = Object.hasOwn(actions, req.params.action) && actions[req.params.action];
     if (!runner || !action) throw new HttpError(404, 'The lab has no such step or action.');
-    await action(runner);
-    res.status(204).end();
+    const found = await action(runner);
+    if (found) res.json(found);
+    else res.status(204).end();
   });
 }

@@ -50,9 +50,9 @@ export class StepRunner {
       if (this.#server) return;
       this.#set({ phase: 'starting', error: null });
       try {
-        const server = await ServerProcess.start(this.#state.step, {
-          DATABASE_URL: this.#databaseUrl,
-        });
+        const environment = { DATABASE_URL: this.#databaseUrl };
+        const clock = 'moving';
+        const server = await ServerProcess.start(this.#state.step, environment, { clock });
         this.#server = server;
         void server.ended.then((ended) => this.#gone(ended));
         this.#set({ phase: 'up', processId: server.processId ?? null });
@@ -71,6 +71,21 @@ export class StepRunner {
     });
   }
 
+  /**
+   * Lets a day and two hours pass for the server.
+   *
+   * @returns how many sessions it had, and how many of them are still there; undefined when it is down.
+   */
+  async passDay(): Promise<{ before: number; after: number } | undefined> {
+    let counted: { before: number; after: number } | undefined;
+    await this.#next(async () => {
+      if (!this.#server) return;
+      const before = await this.#server.countSessions();
+      counted = { before, after: await this.#server.passDay() };
+    });
+    return counted;
+  }
+
   /** The server may also end without the lab's doing: somebody killed it in a terminal. */
   #gone({ code, signal }: Ended): void {
     this.#server = undefined;
@@ -85,7 +100,8 @@ export class StepRunner {
 
   /** What is asked for while something else is going on waits for its turn. */
   #next(work: () => Promise<void>): Promise<void> {
-    this.#work = this.#work.then(work);
-    return this.#work;
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => {}); // whoever asked for it is told; the next one need not fail as well
+    return done;
   }
 }

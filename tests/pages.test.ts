@@ -76,10 +76,10 @@ describe.skipIf(isSkipped)('in a real browser', () => {
       const rows = await labPage.locator('#seen tr').all();
       const cells = rows.slice(0, 4).map((row) => row.locator('th, td').allTextContents());
       expect(await Promise.all(cells)).toEqual([
-        ['01-in-memory', '–', 'lost', 'user id, user name, password hash'],
-        ['02-pruned-memory', '–', 'lost', 'user id, user name, password hash'],
-        ['03-knex-sqlite', '–', 'kept', 'user id, user name, password hash'],
-        ['04-minimal-payload', '–', 'kept', 'user id'],
+        ['01-in-memory', '–', 'lost', 'user id, user name, password hash', '–'],
+        ['02-pruned-memory', '–', 'lost', 'user id, user name, password hash', '–'],
+        ['03-knex-sqlite', '–', 'kept', 'user id, user name, password hash', '–'],
+        ['04-minimal-payload', '–', 'kept', 'user id', '–'],
       ]);
     });
 
@@ -127,6 +127,21 @@ describe.skipIf(isSkipped)('in a real browser', () => {
         }
       },
     );
+
+    test('a day passes in the lab: only step 01 keeps what has expired', async () => {
+      await labPage.getByRole('button', { name: 'Log in everywhere' }).click();
+      await says(labPage, '#news', /^Logged in to steps 01, 02, 03 and 04 as demo\./);
+      await labPage.getByRole('button', { name: 'Let a day pass' }).click();
+      await says(
+        labPage,
+        '#news',
+        'A day has passed, and everybody is logged out. ' +
+          'The expired sessions are deleted in steps 02, 03 and 04. They are still stored in step 01.',
+      );
+      const expired = await labPage.locator('#seen td:last-child').allTextContents();
+      expect(expired.slice(0, 4)).toEqual(['left in the store', 'deleted', 'deleted', 'deleted']);
+      expect(await labPage.locator('.who').allTextContents()).not.toContain('demo');
+    });
 
     test('looking whether a server is there goes without the cookie, and so prolongs no session', async () => {
       const request = await pages.get('03-knex-sqlite')?.waitForRequest(/\/inspect$/);

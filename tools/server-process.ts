@@ -11,6 +11,11 @@ export interface Ended {
   stderr: string;
 }
 
+/** The clock of a server process, when it is not the machine's. */
+type Clock = 'stopped' | 'moving';
+
+const HOUR = 60 * 60 * 1000; // in milliseconds
+
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -19,8 +24,8 @@ process.once('exit', () => {
 /**
  * A step's real `server.ts`, in a process of its own, which ends when this one does, however that ends.
  *
- * With a stoppable clock, time in that process stands still, and goes on only by `advance`: a day passes
- * in a moment, and timers fire as if it had.
+ * Its clock can be ours: with a `stopped` one, time in that process stands still; with a `moving` one it
+ * passes as ever. With both, `passDay` makes a day pass in a moment, and timers fire as if it had.
  */
 export class ServerProcess {
   readonly #child: ChildProcess;
@@ -29,12 +34,16 @@ export class ServerProcess {
   #stdout = '';
   #stderr = '';
 
-  private constructor(step: string, environment: NodeJS.ProcessEnv, stoppableClock: boolean) {
-    const clock = ['--disable-warning=ExperimentalWarning', '--import', './tools/stopped-clock.ts'];
+  private constructor(step: string, environment: NodeJS.ProcessEnv, clock?: Clock) {
+    const ourClock = [
+      '--disable-warning=ExperimentalWarning',
+      '--import',
+      `./tools/${clock}-clock.ts`,
+    ];
     const preload = ['--import', 'tsx/esm', '--import', './tools/end-with-parent.ts'];
     this.#child = spawn(
       process.execPath,
-      [...preload, ...(stoppableClock ? clock : []), join(stepFolder(step), 'server.ts')],
+      [...preload, ...(clock ? ourClock : []), join(stepFolder(step), 'server.ts')],
       { cwd: root, env: clean(environment), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
     );
     running.add(this.#child);
@@ -58,16 +67,16 @@ export class ServerProcess {
   static async start(
     step: string,
     environment: NodeJS.ProcessEnv,
-    { stoppableClock = false } = {},
+    { clock }: { clock?: Clock } = {},
   ): Promise<ServerProcess> {
-    const server = new ServerProcess(step, { PORT: '0', ...environment }, stoppableClock);
+    const server = new ServerProcess(step, { PORT: '0', ...environment }, clock);
     await Promise.race([server.#listening(), server.#failure()]);
     return server;
   }
 
   /** Starts a step's server that is expected to fail, and waits for its end. */
   static async fail(step: string, environment: NodeJS.ProcessEnv): Promise<Ended> {
-    return new ServerProcess(step, { PORT: '0', ...environment }, false).ended;
+    return new ServerProcess(step, { PORT: '0', ...environment }).ended;
   }
 
   get url(): string {
@@ -84,10 +93,29 @@ export class ServerProcess {
     return this.ended;
   }
 
-  /** Lets time pass in a process with a stoppable clock, in milliseconds. */
-  async advance(duration: number): Promise<void> {
-    this.#child.send({ advance: duration });
-    await once(this.#child, 'message');
+  /**
+   * Lets a day and two hours pass in a process with a clock of ours, in which nobody sends a request: all
+   * sessions expire.
+   *
+   * @returns how many of them are in the store all the same.
+   * @throws when the server ends meanwhile.
+   */
+  async passDay(): Promise<number> {
+    // Hour by hour, as timers would see it. Each clean-up ends before the next hour begins: the question
+    // comes after its query, on the one connection to the database.
+    for (let hour = 0; hour < 26; hour++) {
+      this.#child.send({ advance: HOUR });
+      await Promise.race([once(this.#child, 'message'), this.ended]);
+      await this.countSessions();
+    }
+    return this.countSessions();
+  }
+
+  /** Asks without a cookie, so that the question moves no session's expiry on. */
+  async countSessions(): Promise<number> {
+    const response = await fetch(`${this.url}/inspect`);
+    const { store } = (await response.json()) as { store: { sessions: number } };
+    return store.sessions;
   }
 
   async #listening(): Promise<void> {

@@ -11,10 +11,11 @@ const PAUSE = 800;
 
 const loginButton = element('log-in-everywhere');
 const crashButton = element('crash-everything');
+const dayButton = element('pass-day');
 
 /** @type {Map<string, StepCard>} */
 const cards = new Map();
-/** Whether one of the two large buttons is at work. It will tell what came of it. */
+/** Whether one of the large buttons is at work. It will tell what came of it. */
 let isBusy = false;
 
 const events = new EventSource('lab/events');
@@ -29,6 +30,7 @@ events.addEventListener('error', () => {
 });
 loginButton.addEventListener('click', () => void press(loginButton, logInEverywhere));
 crashButton.addEventListener('click', () => void press(crashButton, crashEverything));
+dayButton.addEventListener('click', () => void press(dayButton, passDay));
 // Meanwhile somebody may have logged in or out on the page of a step.
 window.addEventListener('focus', () => {
   for (const card of cards.values()) if (card.state.phase === 'up') void card.check().then(offer);
@@ -82,6 +84,22 @@ async function crashEverything() {
   }
 }
 
+async function passDay() {
+  const up = [...cards.values()].filter(({ state }) => state.phase === 'up');
+  announce('A day passes …');
+  await Promise.all(up.map((card) => card.passDay()));
+  const left = up.filter(({ expired }) => expired === 'left in the store');
+  const deleted = up.filter(({ expired }) => expired === 'deleted');
+  const parts = [
+    'A day has passed, and everybody is logged out.',
+    ...(deleted.length > 0 ? [`The expired sessions are deleted in ${steps(deleted)}.`] : []),
+    ...(left.length > 0 ? [`They are still stored in ${steps(left)}.`] : []),
+  ];
+  announce(
+    parts.length > 1 ? parts.join(' ') : 'A day has passed. There was no session to expire.',
+  );
+}
+
 /** @param {StepCard} card */
 function verdict({ number, fate, username }) {
   return fate === 'kept'
@@ -121,7 +139,9 @@ function offer() {
     !isBusy &&
     all.some(({ state }) => state.phase === 'up') &&
     !all.some(({ state }) => state.phase === 'starting');
-  loginButton.ariaDisabled = crashButton.ariaDisabled = String(!isReady);
+  for (const button of [loginButton, crashButton, dayButton]) {
+    button.ariaDisabled = String(!isReady);
+  }
   const isKnown = all.some(({ username }) => username) && !all.some(({ fate }) => fate === 'lost');
   loginButton.classList.toggle('primary', !isKnown);
   crashButton.classList.toggle('primary', isKnown);

@@ -23,6 +23,8 @@ export class StepCard {
   username;
   /** What became of the login when the process before this one ended. @type {Fate | undefined} */
   fate;
+  /** What the store did with sessions that expired. @type {'deleted' | 'left in the store' | undefined} */
+  expired;
   /** @type {StepState} */
   state;
   /** The process that was asked last. @type {number | undefined} */
@@ -49,7 +51,7 @@ export class StepCard {
         if (button.ariaDisabled !== 'true') void this.act(button.dataset.action ?? '');
       });
     }
-    this.#row.innerHTML = '<th scope="row"></th><td></td><td></td><td></td>';
+    this.#row.innerHTML = '<th scope="row"></th><td></td><td></td><td></td><td></td>';
     const columns = [...document.querySelectorAll('thead th')].map((head) => head.textContent);
     for (const [index, cell] of [...this.#row.cells].entries()) {
       cell.textContent = index === 0 ? step : '–';
@@ -88,6 +90,17 @@ export class StepCard {
   /** Starts, restarts or crashes the step. @param {string} action */
   async act(action) {
     await ask('POST', `lab/steps/${this.state.step}/${action}`);
+  }
+
+  /** Lets a day pass for the step: its sessions expire, and `expired` is what became of them. */
+  async passDay() {
+    this.expired = undefined;
+    const { status, body } = await ask('POST', `lab/steps/${this.state.step}/day`);
+    if (status !== 200) return;
+    await this.check();
+    if (body.before === 0) return;
+    this.expired = body.after === 0 ? 'deleted' : 'left in the store';
+    this.#fill(4, this.expired);
   }
 
   /** Logs this browser in. @param {{ username: string, password: string }} credentials */
