@@ -11,16 +11,26 @@ export function describeKept(createApp: CreateApp): void {
     test('still knows who you are when the server restarts', async () => {
       const { server, browser } = await loggedIn(createApp);
       await server.restart();
-      expect(await browser.whoAmI(), 'known after the restart').toBe('ada');
+      expect(
+        await browser.whoAmI(),
+        'the restart logged you out. Give session() a store that writes to the database: chapter 3, The code',
+      ).toBe('ada');
       await server.restart();
-      expect(await browser.whoAmI(), 'known after one more restart').toBe('ada');
+      expect(
+        await browser.whoAmI(),
+        'a second restart logged you out. Does something empty the table at the start? Chapter 3, The code',
+      ).toBe('ada');
     });
 
     test('stays gone after a restart when you logged out before it', async () => {
       const { server, browser } = await loggedIn(createApp);
       await browser.logOut();
       await server.restart();
-      expect(await browser.whoAmI()).toBeUndefined();
+      const who = await browser.whoAmI();
+      expect(
+        who,
+        'the logout left the session in the table. Destroy it: chapter 1, The code',
+      ).toBeUndefined();
     });
 
     test('deletes expired rows within the hour, and keeps the others', async () => {
@@ -36,8 +46,13 @@ export function describeKept(createApp: CreateApp): void {
         await server.knex('sessions').first();
       }
       const left = await server.knex('sessions').pluck('sid');
-      expect(left, 'rows left, of one expired and one live: cleanupInterval').toHaveLength(1);
-      expect(left).not.toContain(sessionId);
+      expect(
+        left,
+        'of one expired and one live row, one should be left. Set cleanupInterval to an hour: chapter 3, The code',
+      ).toHaveLength(1);
+      expect(left, 'the live session was deleted, and the expired one is left').not.toContain(
+        sessionId,
+      );
     });
   });
 

@@ -13,13 +13,19 @@ export function describeLogin(createApp: CreateApp): void {
       expect(await browser.whoAmI(), 'known before the login').toBeUndefined();
       const answer = await browser.logIn(ada);
       expect([answer.status, answer.body]).toEqual([200, { username: 'ada' }]);
-      expect(await browser.whoAmI(), 'known after the login').toBe('ada');
+      expect(
+        await browser.whoAmI(),
+        'not known after the login. Is what the login stores what requireLogin looks for? Chapter 1, The code',
+      ).toBe('ada');
     });
 
     test('opens the restricted resource to those who are logged in, and to nobody else', async () => {
       const { browser } = await registered(createApp);
       const before = await browser.get('/api/users');
-      expect(before.status, 'the guard let a stranger through').toBe(401);
+      expect(
+        before.status,
+        'the guard let a stranger through. Put requireLogin before the handler: chapter 1, The code',
+      ).toBe(401);
       expect(before.body.error).toContain('Log in');
       await browser.logIn(ada);
       const after = await browser.get('/api/users');
@@ -31,7 +37,10 @@ export function describeLogin(createApp: CreateApp): void {
       const wrong = await browser.logIn({ ...ada, password: 'wrong horse' });
       const unknown = await browser.logIn({ ...ada, username: 'nobody' });
       expect([wrong.status, unknown.status]).toEqual([401, 401]);
-      expect(wrong.body, 'the answers tell strangers which names exist').toEqual(unknown.body);
+      expect(
+        wrong.body,
+        'the answers tell strangers which names exist. Let users.verify decide: chapter 1, The code',
+      ).toEqual(unknown.body);
       expect(browser.cookie, 'a failed login left a cookie').toBeUndefined();
     });
 
@@ -40,8 +49,14 @@ export function describeLogin(createApp: CreateApp): void {
       const { cookie = '', sessionId } = browser;
       const answer = await browser.logOut();
       expect(answer.status).toBe(204);
-      expect(browser.cookie, 'the cookie stayed in the browser').toBeUndefined();
-      expect(await readStored(server.store, sessionId), 'still in the store').toBeUndefined();
+      expect(
+        browser.cookie,
+        'the cookie stayed in the browser. Call clearCookie at the logout: chapter 1, The code',
+      ).toBeUndefined();
+      expect(
+        await readStored(server.store, sessionId),
+        'the session is still in the store. Call destroy at the logout: chapter 1, The code',
+      ).toBeUndefined();
       expect((await replay(server.url, cookie)).status, 'the old cookie still works').toBe(401);
     });
 
@@ -60,7 +75,10 @@ export function describeLogin(createApp: CreateApp): void {
       victim.plant(planted);
       await victim.logIn(ada);
       expect(await victim.whoAmI()).toBe('ada');
-      expect(victim.cookie, 'the login kept the session id: call regenerate').not.toBe(planted);
+      expect(
+        victim.cookie,
+        'the login kept the session id. Call regenerate: chapter 1, The code',
+      ).not.toBe(planted);
       expect((await replay(server.url, planted)).status, 'the planted cookie still works').toBe(
         401,
       );
@@ -74,7 +92,10 @@ export function describeLogin(createApp: CreateApp): void {
         done?.(new Error('The disk is full.'));
       });
       const answer = await browser.logIn(ada);
-      expect(answer.status, 'answered before the session was saved: call save').toBe(500);
+      expect(
+        answer.status,
+        'answered before the session was saved. Call save, then answer: chapter 1, The code',
+      ).toBe(500);
       expect(answer.text).not.toContain('disk');
     });
 
@@ -82,10 +103,17 @@ export function describeLogin(createApp: CreateApp): void {
       const { browser } = await registered(createApp);
       const cookie = String((await browser.logIn(ada)).headers['set-cookie']);
       expect(cookie).toMatch(/^sid=s%3A/);
-      expect(cookie, 'scripts can read the cookie: httpOnly').toMatch(/; HttpOnly/);
-      expect(cookie, 'other sites can send the cookie along: sameSite').toMatch(/; SameSite=Lax/);
+      expect(cookie, 'scripts can read the cookie. Set httpOnly: chapter 1, The code').toMatch(
+        /; HttpOnly/,
+      );
+      expect(cookie, 'other sites can make it go along. Set sameSite: chapter 1, The code').toMatch(
+        /; SameSite=Lax/,
+      );
       expect(cookie).toMatch(/; Path=\//);
-      expect(cookie, 'the cookie ends with the browser window: maxAge').toMatch(/; Expires=/);
+      expect(
+        cookie,
+        'the cookie ends with the browser window. Set maxAge: chapter 1, The code',
+      ).toMatch(/; Expires=/);
       const expires = Date.parse(/Expires=([^;]+)/.exec(cookie)?.[1] ?? '');
       expect(Math.abs(expires - Date.now() - 24 * HOUR)).toBeLessThan(60_000);
     });
@@ -109,7 +137,10 @@ export function describeLogin(createApp: CreateApp): void {
         const answer = await browser.get(path);
         expect(answer.headers['set-cookie'], `${path} set a cookie`).toBeUndefined();
       }
-      expect(await countStored(server.store), 'sessions of visitors in the store').toBe(0);
+      expect(
+        await countStored(server.store),
+        'visitors who only looked have sessions. Set saveUninitialized to false: chapter 1, The code',
+      ).toBe(0);
     });
 
     test('refuses a session after its expiry, even when the cookie is replayed by hand', async () => {

@@ -5,6 +5,8 @@ export class UsageError extends Error {}
 
 /** Runs a command of `package.json`. What its user can mend is one line on stderr, and exit code 1. */
 export async function command(main: () => Promise<void>): Promise<void> {
+  // Whoever reads the output may have seen enough of it, as in npm run diff 2 3 | head.
+  process.stdout.on('error', () => process.exit());
   try {
     await main();
   } catch (error) {

@@ -16,10 +16,10 @@ await command(async () => {
   for (const file of files(before, after)) show(join(before, file), join(after, file));
 });
 
-/** The files of both steps, without their tests: those tell the lesson in their own words. */
+/** The code of both steps, without their tests: those tell the lesson in their own words. */
 function files(...folders: string[]): string[] {
   const names = folders.flatMap((folder) => readdirSync(folder));
-  return [...new Set(names)].filter((name) => !name.endsWith('.test.ts')).sort();
+  return [...new Set(names)].filter((name) => /(?<!\.test)\.ts$/.test(name)).sort();
 }
 
 /** Prints what git finds different in one file, and nothing when it is the same. */

@@ -5,7 +5,7 @@ import { fileOf, readDatabase } from '#database/open.ts';
 import { defaultDatabaseUrl } from '#steps/shared/settings.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
 import { command, UsageError } from './command.ts';
-import { findStep, root } from './steps.ts';
+import { findStep, practice, root } from './steps.ts';
 
 interface Row {
   sid: string;
@@ -18,7 +18,8 @@ await command(async () => {
   if (positionals.length > 1) throw new UsageError('Give one step: npm run sessions 3.');
   const step = findStep(positionals[0]);
   const url = process.env.DATABASE_URL || defaultDatabaseUrl(step);
-  const again = `Start it with npm run step ${Number(step.slice(0, 2))}, log in, and come back.`;
+  const name = step === practice ? practice : Number(step.slice(0, 2));
+  const again = `Start it with npm run step ${name}, log in, and come back.`;
   const file = fileOf(url);
   if (!existsSync(file)) throw new UsageError(`${step} has no database yet. ${again}`);
 

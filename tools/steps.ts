@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UsageError } from './command.ts';
 
@@ -10,8 +10,20 @@ export const steps: string[] = readdirSync(join(root, 'steps'))
   .filter((name) => /^\d\d-/.test(name))
   .sort();
 
-/** @returns the step that `3`, `03` and `03-knex-sqlite` all name. @throws {UsageError} for any other. */
+/** The folder in `steps/` that is the reader's own, once `npm run practice` has made it. */
+export const practice = 'practice';
+
+/**
+ * @returns the step that `3`, `03` and `03-knex-sqlite` all name, or the reader's own, `practice`.
+ * @throws {UsageError} when there is no such step.
+ */
 export function findStep(name: string | undefined): string {
+  if (name === practice) {
+    if (existsSync(stepFolder(practice))) return practice;
+    throw new UsageError(
+      'There is no practice yet. Begin one, of step 3 for example: npm run practice 3.',
+    );
+  }
   const step = steps.find((step) => step === name || Number(step.slice(0, 2)) === Number(name));
   if (step) return step;
   const wish = name === undefined ? 'Which step?' : `There is no step "${name}".`;

@@ -13,9 +13,15 @@ describe('sessions in memory that is pruned', () => {
     const clock = stopClock();
     const { server } = await loggedIn(createApp);
     await clock.advance(24 * HOUR - 60_000);
-    expect(await countStored(server.store), 'sessions a minute before the expiry').toBe(1);
+    expect(
+      await countStored(server.store),
+      'the session is gone a minute too early. Does ttl, or maxAge, say a day? Chapter 2, The code',
+    ).toBe(1);
     await clock.advance(HOUR + 2 * 60_000);
-    expect(await countStored(server.store), 'expired sessions left: checkPeriod').toBe(0);
+    expect(
+      await countStored(server.store),
+      'expired sessions are left. Give session() a memorystore with a checkPeriod: chapter 2, The code',
+    ).toBe(0);
   });
 
   test('never holds more than 10,000 sessions: the one unused for the longest time goes', async () => {
@@ -23,23 +29,29 @@ describe('sessions in memory that is pruned', () => {
     const somebody = await promisify(server.store.get.bind(server.store))(browser.sessionId);
     if (!somebody) throw new Error('ada has no session.');
     for (let i = 1; i < 10_000; i++) server.store.set(`visitor ${i}`, somebody);
-    expect(await countStored(server.store)).toBe(10_000);
-    expect(await browser.whoAmI(), 'the first of 10,000').toBe('ada');
+    const full = await countStored(server.store);
+    expect(full, 'max is less than 10,000: chapter 2, The code').toBe(10_000);
+    expect(await browser.whoAmI(), 'ada, the first of 10,000, is gone too early').toBe('ada');
 
     server.store.set('one more', somebody);
-    expect(await countStored(server.store), 'the number of sessions has no bound: max').toBe(
-      10_000,
-    );
-    expect(await browser.whoAmI(), 'ada was active a moment ago').toBe('ada');
+    expect(
+      await countStored(server.store),
+      'the number of sessions has no bound. Set max to 10,000: chapter 2, The code',
+    ).toBe(10_000);
+    expect(await browser.whoAmI(), 'ada is gone, who was active a moment ago').toBe('ada');
 
     for (let i = 1; i <= 10_000; i++) server.store.set(`newcomer ${i}`, somebody);
-    expect(await browser.whoAmI(), '10,000 others were active since').toBeUndefined();
+    expect(
+      await browser.whoAmI(),
+      'ada is still there, though 10,000 others were active since',
+    ).toBeUndefined();
   });
 
   test('still forgets who you are when the server restarts', async () => {
     const { server, browser } = await loggedIn(createApp);
     await server.restart();
-    expect(await browser.whoAmI(), 'known after the restart').toBeUndefined();
-    expect((await browser.logIn(ada)).status, 'the account is kept').toBe(200);
+    const who = await browser.whoAmI();
+    expect(who, 'this store outlived its process: it is not one in memory').toBeUndefined();
+    expect((await browser.logIn(ada)).status, 'the account is gone as well').toBe(200);
   });
 });

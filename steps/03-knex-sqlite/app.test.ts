@@ -12,17 +12,21 @@ describeKept(createApp);
 describe('the row of a session', () => {
   test('lies in the table and under the id that the options name', async () => {
     const { server, browser } = await loggedIn(createApp);
+    const where = 'Set tableName to sessions and sidFieldName to sid: chapter 3, The code';
+    expect(await server.knex.schema.hasTable('sessions'), `no table sessions. ${where}`).toBe(true);
     const rows = await server.knex('sessions');
-    expect(rows).toHaveLength(1);
-    expect(Object.keys(rows[0]).sort()).toEqual(['expired', 'sess', 'sid']);
-    expect(rows[0].sid).toBe(browser.sessionId);
-    expect(Date.parse(rows[0].expired)).toBeGreaterThan(Date.now());
+    expect(rows, 'rows of one login').toHaveLength(1);
+    expect(Object.keys(rows[0]).sort(), where).toEqual(['expired', 'sess', 'sid']);
+    expect(rows[0].sid, 'the id in the row is not the one in the cookie').toBe(browser.sessionId);
+    expect(Date.parse(rows[0].expired), 'the row has expired').toBeGreaterThan(Date.now());
   });
 
   test("holds the user's name and password hash, which nobody needs there", async () => {
     const { server } = await loggedIn(createApp);
     const row = await server.knex('sessions').first();
-    expect(findUserData(JSON.parse(row.sess))).toEqual([
+    const found = findUserData(JSON.parse(row.sess));
+    const why = 'the whole user belongs into this session, as in steps 1 and 2: step 4 mends that';
+    expect(found, why).toEqual([
       { what: 'user id', path: ['user', 'id'] },
       { what: 'user name', path: ['user', 'username'] },
       { what: 'password hash', path: ['user', 'password_hash'] },

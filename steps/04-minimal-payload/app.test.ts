@@ -13,7 +13,9 @@ describe('a session that holds one id', () => {
     const row = await server.knex('sessions').first();
     const user = await server.users.find('ada');
     const { cookie, ...rest } = JSON.parse(row.sess);
-    expect(rest, 'what the application put into the session').toEqual({ userId: user?.id });
+    expect(rest, 'store userId, and nothing else of the user. Chapter 4, The code').toEqual({
+      userId: user?.id,
+    });
     expect(Object.keys(cookie).sort()).toEqual([
       'expires',
       'httpOnly',
@@ -28,13 +30,20 @@ describe('a session that holds one id', () => {
   test('knows at the next request that its user was renamed', async () => {
     const { server, browser } = await loggedIn(createApp);
     await server.knex('users').where({ username: 'ada' }).update({ username: 'lovelace' });
-    expect(await browser.whoAmI()).toBe('lovelace');
+    const who = await browser.whoAmI();
+    expect(who, 'read the user afresh in requireLogin, by the id: chapter 4, The code').toBe(
+      'lovelace',
+    );
   });
 
   test('knows at the next request that its user was deleted', async () => {
     const { server, browser } = await loggedIn(createApp);
     await server.users.remove('ada');
-    expect(await browser.whoAmI()).toBeUndefined();
+    const who = await browser.whoAmI();
+    expect(
+      who,
+      'a user who is deleted is let in. Does requireLogin look? Chapter 4, The code',
+    ).toBeUndefined();
     expect((await browser.get('/api/users')).status).toBe(401);
   });
 
@@ -42,6 +51,7 @@ describe('a session that holds one id', () => {
     const { server, browser } = await loggedIn(createApp);
     await server.users.remove('ada');
     await server.browser().register({ ...ada, username: 'eve' });
-    expect(await browser.whoAmI()).toBeUndefined();
+    const who = await browser.whoAmI();
+    expect(who, 'the session of ada has passed to eve: an id was given out twice').toBeUndefined();
   });
 });
