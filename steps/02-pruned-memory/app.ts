@@ -21,7 +21,7 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
   const app = express();
   app.use(page, express.json()); // the page before the session: to look at it starts none
 
-  // Still the memory of this process, but sessions that ended leave it again.
+  // Still the memory of this process, but expired sessions are deleted from it.
   const MemoryStore = createMemoryStore(session);
   const store = new MemoryStore({
     checkPeriod: HOUR, // delete expired sessions this often; without it, they are never looked for
