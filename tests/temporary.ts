@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 
-/** @returns an empty folder that is deleted when the test has finished. */
-export async function temporaryFolder(): Promise<string> {
+/**
+ * @param whenFinished of which test; a test that runs beside others gives its own.
+ * @returns an empty folder that is deleted when the test has finished.
+ */
+export async function temporaryFolder(whenFinished = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  whenFinished(() => rm(folder, { recursive: true }));
   return folder;
 }
 
