@@ -101,13 +101,16 @@ const protect: RequestHandler = (_req, res, next) => {
 /**
  * `POST /lab/steps/01-in-memory/restart`: answers 204 once it is done; also `crash` and `start`.
  * A crash leaves the step down, so that one can look at it. `day` lets a day pass for the step, and
- * answers 200 with how many sessions it had before and after: `{"before": 1, "after": 0}`.
+ * answers 200 with how many sessions it had before and after: `{"before": 1, "after": 0}`. `break` takes
+ * the table of the sessions away, and `mend` gives it back.
  */
 function controls(runners: StepRunner[]): Router {
   const actions: Record<string, (runner: StepRunner) => Promise<unknown>> = {
     start: (runner) => runner.start(),
     crash: (runner) => runner.end('SIGKILL'),
     day: (runner) => runner.passDay(),
+    break: (runner) => runner.setBroken(true),
+    mend: (runner) => runner.setBroken(false),
     restart: async (runner) => {
       const ended = runner.end('SIGTERM');
       await Promise.all([ended, runner.start()]); // waits for its turn

@@ -1,3 +1,4 @@
+import { breakDatabase, mendDatabase } from '#steps/shared/fault.ts';
 import { titles } from '#steps/shared/steps.ts';
 import { type Ended, ServerProcess } from '#tools/server-process.ts';
 
@@ -9,8 +10,10 @@ export interface StepState {
   processId: number | null;
   /** Why it did not start: the line that it printed. */
   error: string | null;
-  /** How the process before this one ended: in order, or killed. */
-  lastEnd: 'SIGTERM' | 'SIGKILL' | null;
+  /** How the process before this one ended: in order, killed, or by an error of its own. */
+  lastEnd: 'SIGTERM' | 'SIGKILL' | 'error' | null;
+  /** Whether the table of its sessions was taken away. */
+  isBroken: boolean;
 }
 
 /** Runs one step's real server as a process of its own; starts, stops and kills it, one after the other. */
@@ -32,6 +35,7 @@ export class StepRunner {
       processId: null,
       error: null,
       lastEnd: null,
+      isBroken: false,
     };
   }
 
@@ -86,10 +90,18 @@ export class StepRunner {
     return counted;
   }
 
+  /** Takes the table of its sessions away from the server, and gives it back. */
+  setBroken(isBroken: boolean): Promise<void> {
+    return this.#next(async () => {
+      await (isBroken ? breakDatabase : mendDatabase)(this.#databaseUrl);
+      this.#set({ isBroken });
+    });
+  }
+
   /** The server may also end without the lab's doing: somebody killed it in a terminal. */
   #gone({ code, signal }: Ended): void {
     this.#server = undefined;
-    const lastEnd = signal === 'SIGKILL' ? signal : code === 0 ? 'SIGTERM' : null;
+    const lastEnd = signal === 'SIGKILL' ? signal : code === 0 ? 'SIGTERM' : 'error';
     this.#set({ phase: 'down', processId: null, lastEnd });
   }
 

@@ -216,6 +216,30 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     await says(page, '#store-empty', 'There is nothing about you. Log in, and look here.');
   });
 
+  test('a page breaks the database of step 04 and mends it: the server dies, the session is kept', async () => {
+    const step = '04-minimal-payload';
+    const environment = await temporaryDatabase();
+    let server = await ServerProcess.start(step, environment);
+    onTestFinished(async () => {
+      await server.end('SIGKILL');
+    });
+    const page = await openPage(server.url);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await says(page, '#headline', 'Logged in as demo.');
+    await page.getByRole('button', { name: 'Break the database' }).click();
+    await says(page, '#headline', 'The server went away.');
+    await says(page, '#detail', /^It died with its database\./);
+    expect(await server.ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no such table: sessions'),
+    });
+    const { port } = new URL(server.url);
+    server = await ServerProcess.start(step, { ...environment, PORT: port });
+    await says(page, '#headline', 'You are logged out.');
+    await page.getByRole('button', { name: 'Mend the database' }).click();
+    await says(page, '#headline', 'The database is back. You are logged in as demo.');
+  });
+
   test('in production, where there is no /inspect, the login works and the page says why it shows no more', async () => {
     const { open, close } = await openWindow(browser);
     onTestFinished(close);

@@ -23,9 +23,10 @@ describe.each(steps)('the real server of %s, in production', (step) => {
     };
   });
 
-  test('has neither /inspect nor the demo account', async () => {
+  test('has neither /inspect nor the demo account, and lets nobody break its database', async () => {
     const browser = new Browser(server.url);
     expect((await browser.get('/inspect')).status).toBe(404);
+    expect((await browser.post('/database/break', {})).status).toBe(404);
     expect((await browser.logIn(demo)).status).toBe(401);
   });
 

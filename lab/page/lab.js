@@ -43,17 +43,40 @@ async function show(state) {
   const before = known?.state;
   cards.set(state.step, card);
   card.show(state);
+  if (before && before.isBroken !== state.isBroken) return afterFault(card);
   if (before?.phase === state.phase && before.processId === state.processId) return;
   if (state.phase === 'up') {
     const fate = await card.check();
     offer();
     if (!isBusy && fate) announce(verdict(card));
   } else if (!isBusy && before && state.phase === 'down') {
-    announce(`Step ${card.number} is down.`);
+    announce(
+      state.lastEnd === 'error'
+        ? `The server of step ${card.number} died of an error.`
+        : `Step ${card.number} is down.`,
+    );
   }
   if (!isBusy && isFresh() && [...cards.values()].every(({ isSettled }) => isSettled)) {
     announce('Log in everywhere. Then crash everything.');
   }
+}
+
+/**
+ * Asks a step whose database was broken or mended, as any visitor would. One that cannot bear it dies of
+ * the question.
+ *
+ * @param {StepCard} card
+ */
+async function afterFault(card) {
+  const { number, state } = card;
+  if (state.phase !== 'up') return;
+  await card.check();
+  if (card.state.phase !== 'up') return;
+  if (state.isBroken)
+    announce(`The database of step ${number} fails. Its server says so, and goes on.`);
+  else if (card.username) {
+    announce(`The database of step ${number} is back, and you are still logged in.`);
+  } else announce(`The database of step ${number} is back.`);
 }
 
 async function logInEverywhere() {

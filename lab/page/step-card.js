@@ -9,11 +9,13 @@ import { ask } from '../../steps/shared/page/server.js';
  * @typedef {'kept' | 'lost'} Fate
  */
 
+const ends = { SIGTERM: 'down', SIGKILL: 'down, killed', error: 'down, died of an error' };
+
 const phases = {
   starting: () => 'starting …',
   up: (/** @type {StepState} */ { processId }) => `process ${processId}`,
   stopping: (/** @type {StepState} */ { processId }) => `process ${processId}, ending …`,
-  down: (/** @type {StepState} */ { lastEnd }) => (lastEnd === 'SIGKILL' ? 'down, killed' : 'down'),
+  down: (/** @type {StepState} */ { lastEnd }) => ends[lastEnd ?? 'SIGTERM'],
   failed: () => 'did not start',
 };
 
@@ -29,6 +31,8 @@ export class StepCard {
   state;
   /** The process that was asked last. @type {number | undefined} */
   #asked;
+  /** Whether its sessions lie in a table, which can be taken away. */
+  #hasTable = false;
   #card = instance();
   #row = document.createElement('tr');
 
@@ -71,7 +75,11 @@ export class StepCard {
     this.#text('.process', phases[phase](state)).dataset.state = lamp;
     this.#text('.error', error ?? '').hidden = !error;
     for (const button of this.#card.querySelectorAll('button')) {
-      const wants = button.dataset.action === 'start' ? ['down', 'failed'] : ['up'];
+      const { action } = button.dataset;
+      if (action === 'break') button.hidden = !this.#hasTable || state.isBroken;
+      if (action === 'mend') button.hidden = !state.isBroken;
+      if (action === 'break' || action === 'mend') continue;
+      const wants = action === 'start' ? ['down', 'failed'] : ['up'];
       // Not the attribute disabled: a button that has the focus would lose it.
       button.ariaDisabled = String(!wants.includes(phase));
     }
@@ -118,6 +126,10 @@ export class StepCard {
   async check() {
     const { step, processId, lastEnd } = this.state;
     const inspected = await ask('GET', `${step}/inspect`);
+    if (inspected.status >= 500 && this.state.phase === 'up') {
+      this.#text('.who', 'it cannot tell');
+      this.#asked = processId ?? undefined;
+    }
     if (inspected.status !== 200) return undefined;
     /** @type {Memory} */
     const memory = inspected.body;
@@ -155,6 +167,8 @@ export class StepCard {
 
   /** @param {Memory} memory */
   #showMemory({ store, session, userData }) {
+    this.#hasTable = store.table !== null;
+    this.show(this.state);
     const place = store.table ? `the table ${store.table}` : 'the memory of the process';
     this.#text('.place', place);
     const details = this.#card.querySelector('details');

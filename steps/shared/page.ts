@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import express, { Router } from 'express';
+import { fault } from './fault.ts';
 
 /** The folder that holds the page. */
 export const pageFolder = join(import.meta.dirname, 'page');
@@ -16,8 +17,9 @@ export const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** `GET /`: the page, and what it needs. Comes before the session middleware, so it starts no session. */
+/** `GET /`: the page, and what it needs, its buttons included. Comes before the session middleware, so it starts no session. */
 export const page = Router().use(
+  fault,
   express.static(pageFolder, {
     setHeaders: (res) => {
       res.setHeader('Content-Security-Policy', contentSecurityPolicy);

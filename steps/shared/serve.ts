@@ -32,6 +32,7 @@ export async function serve(
     const { app, close } = await start(settings);
     const title = titles[step] ?? step;
     Object.assign(app.locals, { step, title, startedAt: new Date().toISOString() });
+    if (!settings.production) app.locals.databaseUrl = settings.databaseUrl; // for `fault`
     const server = await listen(app, settings);
     closeOnSignal(server, close);
     console.log(`${step} · ${title} · ${address(server)} · process ${process.pid}`);

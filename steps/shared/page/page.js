@@ -24,6 +24,8 @@ let processId;
 /** Where that process kept the sessions. @type {Memory['store'] | undefined} */
 let store;
 let isDown = false;
+/** Whether the server is there, and its database is not. */
+let isFailing = false;
 
 const form = element('login', HTMLFormElement);
 const logoutButton = element('logout', HTMLButtonElement);
@@ -36,6 +38,8 @@ form.addEventListener('submit', (event) => {
 });
 logoutButton.addEventListener('click', () => void logOut());
 askButton.addEventListener('click', () => void showResource());
+element('break').addEventListener('click', () => void ask('POST', 'database/break', {}));
+element('mend').addEventListener('click', () => void mend());
 
 fill(demo);
 await begin();
@@ -44,6 +48,7 @@ void watch();
 async function begin() {
   const seen = await look();
   if (seen === 'down') return wentAway();
+  if (seen === 'failing') return void databaseFails();
   showServer(seen);
   if (!(await whoAmI())) return;
   await Promise.all([showMemory(), showResource()]);
@@ -58,12 +63,49 @@ async function watch() {
     const seen = await look();
     if (seen === 'down') {
       if (!isDown) wentAway();
+    } else if (seen === 'failing') {
+      if (!isFailing) await databaseFails();
+    } else if (isFailing) {
+      await databaseIsBack(seen);
     } else if (isDown || (seen !== 'silent' && seen.processId !== processId)) {
       await cameBack(seen);
     } else if (seen !== 'silent') {
       store = seen.store;
     }
   }
+}
+
+async function mend() {
+  const { status } = await ask('POST', 'database/mend', {});
+  if (status === 204) isFailing = true; // until the next look, which finds it well again and says so
+}
+
+/** Asks as any visitor would, which a server that cannot bear it does not survive. */
+async function databaseFails() {
+  isDown = false;
+  isFailing = true;
+  element('store').dataset.state = 'down';
+  const { status } = await ask('GET', 'api/me');
+  if (status < 500) {
+    tell('down', 'The database fails.', 'Log in, and see what the server does.');
+    return;
+  }
+  setText('who', 'it cannot tell').dataset.known = 'no';
+  const advice = status === 503 ? 'Mend the database, and try again.' : '';
+  tell('down', 'The database fails.', `The server answers ${status}. ${advice}`);
+}
+
+/** @param {Memory | 'silent'} seen */
+async function databaseIsBack(seen) {
+  const before = username;
+  isFailing = false;
+  showServer(seen);
+  if (!(await whoAmI())) return;
+  await Promise.all([showMemory(), showResource()]);
+  const outcome = username ? `You are logged in as ${username}.` : 'You are not logged in.';
+  const isKept = Boolean(before) && username === before;
+  const detail = 'The server was not restarted.';
+  tell(isKept ? 'kept' : 'calm', `The database is back. ${outcome}`, detail);
 }
 
 function wentAway() {
@@ -74,7 +116,11 @@ function wentAway() {
   setText('who', 'nobody answers').dataset.known = 'no';
   setText('process', processId ? `${processId}, gone` : 'gone').dataset.state = 'down';
   const hope = username ? ', and see whether it still knows you' : '';
-  tell('down', 'The server went away.', `Start it again${hope}.`);
+  const advice = isFailing
+    ? 'It died with its database. Start it again, then mend the database.'
+    : `Start it again${hope}.`;
+  isFailing = false;
+  tell('down', 'The server went away.', advice);
 }
 
 /** @param {Memory | 'silent'} seen */
@@ -262,6 +308,7 @@ function showStore(memory) {
       ? `keeps the sessions in the database, as rows of the table ${table}.`
       : `keeps the sessions in the memory of process ${memory.processId}.`,
   );
+  element('faults').hidden = !table;
   setFacts('store-facts', [
     ['Store', name],
     ['Sessions in it', String(sessions)],

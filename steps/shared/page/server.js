@@ -26,8 +26,8 @@ const PATIENCE = 1500;
  * Is the server there, and which process is it? Asked without a cookie: however often the page asks, it
  * never prolongs a session.
  *
- * @returns {Promise<Memory | 'silent' | 'down'>} `silent` is a server in production: it is there, and
- *   does not tell what it remembers.
+ * @returns {Promise<Memory | 'silent' | 'failing' | 'down'>} `silent` is a server in production: it is
+ *   there, and does not tell what it remembers. `failing` is one whose database does not answer.
  */
 export async function look() {
   try {
@@ -38,6 +38,7 @@ export async function look() {
     });
     // Between this page and a server that is down, a proxy may answer in its place.
     if (response.status === 502 || response.status === 504) return 'down';
+    if (response.status >= 500) return 'failing';
     return response.ok ? await response.json() : 'silent';
   } catch {
     return 'down';
