@@ -11,6 +11,13 @@ export interface Ended {
   stderr: string;
 }
 
+interface Options {
+  /** Time in the process stands still, and goes on only by `advance`. */
+  stoppableClock?: boolean;
+  /** The user whom the process runs as; only root may choose another. */
+  uid?: number;
+}
+
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -29,13 +36,18 @@ export class ServerProcess {
   #stdout = '';
   #stderr = '';
 
-  private constructor(step: string, environment: NodeJS.ProcessEnv, stoppableClock: boolean) {
+  private constructor(script: string, environment: NodeJS.ProcessEnv, options: Options = {}) {
     const clock = ['--disable-warning=ExperimentalWarning', '--import', './tools/stopped-clock.ts'];
     const preload = ['--import', 'tsx/esm', '--import', './tools/end-with-parent.ts'];
     this.#child = spawn(
       process.execPath,
-      [...preload, ...(stoppableClock ? clock : []), join(stepFolder(step), 'server.ts')],
-      { cwd: root, env: clean(environment), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+      [...preload, ...(options.stoppableClock ? clock : []), script],
+      {
+        cwd: root,
+        env: clean({ PORT: '0', ...environment }),
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        ...(options.uid === undefined ? {} : { uid: options.uid }),
+      },
     );
     running.add(this.#child);
     this.#child.stdout?.setEncoding('utf8').on('data', (printed) => {
@@ -58,16 +70,25 @@ export class ServerProcess {
   static async start(
     step: string,
     environment: NodeJS.ProcessEnv,
-    { stoppableClock = false } = {},
+    options?: Options,
   ): Promise<ServerProcess> {
-    const server = new ServerProcess(step, { PORT: '0', ...environment }, stoppableClock);
+    return ServerProcess.startScript(serverOf(step), environment, options);
+  }
+
+  /** Starts a server that is no step's, but serves like one, from the path of its script. */
+  static async startScript(
+    script: string,
+    environment: NodeJS.ProcessEnv,
+    options?: Options,
+  ): Promise<ServerProcess> {
+    const server = new ServerProcess(script, environment, options);
     await Promise.race([server.#listening(), server.#failure()]);
     return server;
   }
 
   /** Starts a step's server that is expected to fail, and waits for its end. */
   static async fail(step: string, environment: NodeJS.ProcessEnv): Promise<Ended> {
-    return new ServerProcess(step, { PORT: '0', ...environment }, false).ended;
+    return new ServerProcess(serverOf(step), environment).ended;
   }
 
   get url(): string {
@@ -100,6 +121,10 @@ export class ServerProcess {
     const { stderr, code } = await this.ended;
     throw new Error(stderr.trim() || `The server ended with exit code ${code}.`);
   }
+}
+
+function serverOf(step: string): string {
+  return join(stepFolder(step), 'server.ts');
 }
 
 /** The environment of this process, without what would lead a server astray. */

@@ -7,8 +7,8 @@ import * as createSessions from './create-sessions.ts';
 
 // Each connection is told this once. Durations are in milliseconds.
 const pragmas = `
-  -- Wait so long when another process writes, then give up. Too short, and a backup makes errors; too
-  -- long, and all that wait behind this statement wait with it: there is one connection.
+  -- Wait so long while another writes, then give up. Without it, two writers at the same moment make an
+  -- error of one. The price of patience: all that wait for this connection wait with it.
   PRAGMA busy_timeout = 250;
   -- Writes go to a second file, so that readers and a writer do not wait for each other, and a commit is
   -- one short write. The price: three files to copy in a backup, and no network file system.
@@ -17,7 +17,10 @@ const pragmas = `
   -- few commits may be lost, which here are a few logins.
   PRAGMA synchronous = NORMAL;`;
 
-/** How long a statement waits for the connection. Knex's own minute is longer than any user waits. */
+/** While one waits for a writer, the other reads; and there are threads left in Node for reading files. */
+const CONNECTIONS = 2;
+
+/** How long a statement waits for the connection. Knex's own minute is longer than users wait. */
 const QUEUE = 500;
 
 /** How long another process may take to make the tables. */
@@ -39,6 +42,10 @@ export function openDatabase(url: string): Promise<Knex> {
       acquireConnectionTimeout: QUEUE,
       compileSqlOnError: false, // errors name the statement without its values, the session ids
       pool: {
+        min: 1,
+        max: url.endsWith(':memory:') ? 1 : CONNECTIONS, // in memory, each connection has its own
+        min: 1,
+        max: 3,
         afterCreate: prepare,
         validate: ({ __knexUid: connection }) => !spoiled.delete(connection), // a new one, then
       },
