@@ -26,14 +26,25 @@ export async function readDatabase(url: string): Promise<Knex> {
   });
 }
 
-/** A connection is only made when it is needed: `use` needs it, and so shows whether it can be made. */
-async function connect(url: string, use: (knex: Knex) => Promise<unknown>) {
-  const knex = createKnex(configuration(url));
+/**
+ * Connects to a database. A connection is only made when it is needed: `use` needs it, and so shows
+ * whether it can be made.
+ *
+ * @param settings what Knex is told beyond the address.
+ * @throws {DatabaseError} when the address is not understood, or `use` failed.
+ */
+export async function connect(
+  url: string,
+  use: (knex: Knex) => Promise<unknown>,
+  settings: Knex.Config = {},
+): Promise<Knex> {
+  const knex = createKnex({ ...configuration(url), ...settings });
   try {
     await use(knex);
     return knex;
   } catch (error) {
     await knex.destroy();
+    if (error instanceof DatabaseError) throw error;
     throw new DatabaseError(
       `Cannot open the database ${url} (${reason(error)}). ` +
         'Check DATABASE_URL: the folder must exist, and the file must be a database you may write to.',
@@ -64,8 +75,8 @@ export function fileOf(url: string): string {
   return url.startsWith('file://') ? fileURLToPath(url) : url.replace(/^file:/, '');
 }
 
-/** What the driver said, without the SQL that Knex puts before it. */
-function reason(error: unknown): string {
+/** @returns what the driver said, without the SQL that Knex puts before it. */
+export function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.slice(message.lastIndexOf(' - ') + 1).replace(/^- /, '');
 }

@@ -3,13 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { ada } from './browser.ts';
 import { HOUR, stopClock } from './clock.ts';
 import { loggedIn } from './login.ts';
-import type { CreateApp } from './running-step.ts';
+import type { Step } from './running-step.ts';
 
 /** What every step with a store in a database does, and the controls which show that it could fail. */
-export function describeKept(createApp: CreateApp): void {
+export function describeKept(step: Step): void {
   describe('a session in the database', () => {
     test('still knows who you are when the server restarts', async () => {
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       await server.restart();
       expect(
         await browser.whoAmI(),
@@ -23,7 +23,7 @@ export function describeKept(createApp: CreateApp): void {
     });
 
     test('stays gone after a restart when you logged out before it', async () => {
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       await browser.logOut();
       await server.restart();
       const who = await browser.whoAmI();
@@ -35,7 +35,7 @@ export function describeKept(createApp: CreateApp): void {
 
     test('deletes expired rows within the hour, and keeps the others', async () => {
       const clock = stopClock();
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       const { sessionId } = browser;
       await clock.advance(12 * HOUR);
       await server.browser().logIn(ada); // a second session, half a day younger
@@ -58,19 +58,19 @@ export function describeKept(createApp: CreateApp): void {
 
   describe('controls: the same restart loses the session when', () => {
     test('the secret changed', async () => {
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       await server.restart({ secret: 'made anew at each start' });
       expect(await browser.whoAmI()).toBeUndefined();
     });
 
     test('the database file was deleted', async () => {
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       await server.restart({ meanwhile: () => rm(server.databaseFile) });
       expect(await browser.whoAmI()).toBeUndefined();
     });
 
     test('the database was only in memory', async () => {
-      const { server, browser } = await loggedIn(createApp, { databaseUrl: 'file::memory:' });
+      const { server, browser } = await loggedIn(step, { databaseUrl: 'file::memory:' });
       await server.restart();
       expect(await browser.whoAmI()).toBeUndefined();
     });

@@ -3,13 +3,13 @@ import { demo, prepareDemoAccount } from '#steps/shared/demo-account.ts';
 import { countStored, readStored } from '#steps/shared/stored.ts';
 import { ada, type Browser, replay } from './browser.ts';
 import { HOUR, stopClock } from './clock.ts';
-import { type CreateApp, RunningStep } from './running-step.ts';
+import { RunningStep, type Step } from './running-step.ts';
 
 /** What every step's login does, whatever becomes of its sessions. Each step's test file begins with it. */
-export function describeLogin(createApp: CreateApp): void {
+export function describeLogin(step: Step): void {
   describe('the login', () => {
     test('knows who you are once you log in, and not before', async () => {
-      const { browser } = await registered(createApp);
+      const { browser } = await registered(step);
       expect(await browser.whoAmI(), 'known before the login').toBeUndefined();
       const answer = await browser.logIn(ada);
       expect([answer.status, answer.body]).toEqual([200, { username: 'ada' }]);
@@ -20,7 +20,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('opens the restricted resource to those who are logged in, and to nobody else', async () => {
-      const { browser } = await registered(createApp);
+      const { browser } = await registered(step);
       const before = await browser.get('/api/users');
       expect(
         before.status,
@@ -33,7 +33,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('says the same to a wrong password as to a name that nobody has', async () => {
-      const { browser } = await registered(createApp);
+      const { browser } = await registered(step);
       const wrong = await browser.logIn({ ...ada, password: 'wrong horse' });
       const unknown = await browser.logIn({ ...ada, username: 'nobody' });
       expect([wrong.status, unknown.status]).toEqual([401, 401]);
@@ -45,7 +45,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('forgets you when you log out: the store, the browser, and whoever copied the cookie', async () => {
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       const { cookie = '', sessionId } = browser;
       const answer = await browser.logOut();
       expect(answer.status).toBe(204);
@@ -61,12 +61,12 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('lets you log out when you are not logged in', async () => {
-      const { browser } = await registered(createApp);
+      const { browser } = await registered(step);
       expect((await browser.logOut()).status).toBe(204);
     });
 
     test('gives you a new session id, so that a planted one is worth nothing (session fixation)', async () => {
-      const { server, browser: mallory } = await registered(createApp);
+      const { server, browser: mallory } = await registered(step);
       await mallory.register({ username: 'mallory', password: 'evil password' });
       await mallory.logIn({ username: 'mallory', password: 'evil password' });
       const planted = mallory.cookie ?? '';
@@ -85,7 +85,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('never answers 200 for a session that could not be stored', async () => {
-      const { server, browser } = await registered(createApp);
+      const { server, browser } = await registered(step);
       silenceErrorLog();
       // A full disk cannot be had in a test. All stores tell of it in this way.
       vi.spyOn(server.store, 'set').mockImplementation((_sid, _session, done) => {
@@ -95,12 +95,12 @@ export function describeLogin(createApp: CreateApp): void {
       expect(
         answer.status,
         'answered before the session was saved. Call save, then answer: chapter 1, The code',
-      ).toBe(500);
+      ).toBeGreaterThanOrEqual(500);
       expect(answer.text).not.toContain('disk');
     });
 
     test('sets a cookie that scripts cannot read, other sites cannot send along, and that ends in a day', async () => {
-      const { browser } = await registered(createApp);
+      const { browser } = await registered(step);
       const cookie = String((await browser.logIn(ada)).headers['set-cookie']);
       expect(cookie).toMatch(/^sid=s%3A/);
       expect(cookie, 'scripts can read the cookie. Set httpOnly: chapter 1, The code').toMatch(
@@ -119,7 +119,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('has a page that takes nothing from elsewhere', async () => {
-      const { browser } = await registered(createApp);
+      const { browser } = await registered(step);
       const answer = await browser.get('/');
       expect([answer.status, answer.type]).toEqual([200, 'text/html']);
       expect(answer.headers['content-security-policy']).toMatch(/default-src 'none'/);
@@ -132,7 +132,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('starts no session for a visitor who only looks', async () => {
-      const { server, browser } = await registered(createApp);
+      const { server, browser } = await registered(step);
       for (const path of ['/', '/api/me', '/api/users', '/inspect', '/nowhere']) {
         const answer = await browser.get(path);
         expect(answer.headers['set-cookie'], `${path} set a cookie`).toBeUndefined();
@@ -144,7 +144,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('refuses a session after its expiry, even when the cookie is replayed by hand', async () => {
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       const { cookie = '' } = browser;
       const clock = stopClock();
       await clock.advance(24 * HOUR - 60_000);
@@ -155,7 +155,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('takes no cookie that it did not sign itself', async () => {
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       const { sessionId } = browser;
       const forged = {
         garbage: 'sid=%%%;;=',
@@ -176,7 +176,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('shows what it remembers about you at /inspect, but not in production', async () => {
-      const { server, browser } = await loggedIn(createApp);
+      const { server, browser } = await loggedIn(step);
       const { body, text } = await browser.get('/inspect');
       expect(body).toMatchObject({ processId: process.pid, store: { sessions: 1 } });
       expect(body.session.cookie).toMatchObject({ httpOnly: true });
@@ -189,7 +189,7 @@ export function describeLogin(createApp: CreateApp): void {
     });
 
     test('has a demo account while you learn, and none in production', async () => {
-      const { server } = await registered(createApp);
+      const { server } = await registered(step);
       await prepareDemoAccount(server.users, false);
       expect((await server.browser().logIn(demo)).status).toBe(200);
       await prepareDemoAccount(server.users, true);
@@ -259,7 +259,7 @@ export function describeLogin(createApp: CreateApp): void {
     // One server takes all of it, one thing after the other: none may leave it worse for the next.
     let server: RunningStep;
     beforeAll(async () => {
-      server = await RunningStep.start(createApp);
+      server = await RunningStep.start(step);
       await server.browser().register(ada);
       return () => server.dispose();
     });
@@ -296,8 +296,8 @@ export function describeLogin(createApp: CreateApp): void {
 }
 
 /** A step on a new database, with ada registered, and a browser at it. It ends with the test. */
-export async function registered(createApp: CreateApp, options: { databaseUrl?: string } = {}) {
-  const server = await RunningStep.start(createApp, options);
+export async function registered(step: Step, options: { databaseUrl?: string } = {}) {
+  const server = await RunningStep.start(step, options);
   onTestFinished(() => server.dispose());
   const browser = server.browser();
   const answer = await browser.register(ada);
@@ -306,8 +306,8 @@ export async function registered(createApp: CreateApp, options: { databaseUrl?: 
 }
 
 /** The same, with ada logged in. */
-export async function loggedIn(createApp: CreateApp, options: { databaseUrl?: string } = {}) {
-  const { server, browser } = await registered(createApp, options);
+export async function loggedIn(step: Step, options: { databaseUrl?: string } = {}) {
+  const { server, browser } = await registered(step, options);
   expect((await browser.logIn(ada)).status).toBe(200);
   expect(await browser.whoAmI()).toBe('ada');
   return { server, browser };

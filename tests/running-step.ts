@@ -15,6 +15,15 @@ import { Browser } from './browser.ts';
 /** What every step exports: builds its app from the parts it needs. */
 export type CreateApp = (parts: { knex: Knex; users: Users; secret: string }) => Express;
 
+/** A step that opens its database in its own way. */
+export interface CreateAppAndDatabase {
+  createApp: CreateApp;
+  openDatabase: (url: string) => Promise<Knex>;
+}
+
+/** What the tests need of a step, to run it. */
+export type Step = CreateApp | CreateAppAndDatabase;
+
 interface Running {
   knex: Knex;
   users: Users;
@@ -27,25 +36,25 @@ interface Running {
  * the database, and builds all of them again on the same file, as a new process would.
  */
 export class RunningStep {
-  readonly #createApp: CreateApp;
+  readonly #step: CreateAppAndDatabase;
   readonly #folder: string;
   readonly #browsers: Browser[] = [];
   #secret = 'a secret for tests';
   #databaseUrl: string;
   #running: Running | undefined;
 
-  private constructor(createApp: CreateApp, folder: string, databaseUrl?: string) {
-    this.#createApp = createApp;
+  private constructor(step: Step, folder: string, databaseUrl?: string) {
+    this.#step = typeof step === 'function' ? { createApp: step, openDatabase } : step;
     this.#folder = folder;
     this.#databaseUrl = databaseUrl ?? `file:${this.databaseFile}`;
   }
 
   /** Starts a step on a new database. Whoever starts it calls `dispose`. */
-  static async start(createApp: CreateApp, options: { databaseUrl?: string } = {}) {
+  static async start(step: Step, options: { databaseUrl?: string } = {}) {
     const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
-    const step = new RunningStep(createApp, folder, options.databaseUrl);
-    await step.#open();
-    return step;
+    const running = new RunningStep(step, folder, options.databaseUrl);
+    await running.#open();
+    return running;
   }
 
   /** Stops the step for good, and deletes its database. */
@@ -116,9 +125,9 @@ export class RunningStep {
   }
 
   async #open(): Promise<void> {
-    const knex = await openDatabase(this.#databaseUrl);
+    const knex = await this.#step.openDatabase(this.#databaseUrl);
     const users = new Users(knex, { bcryptCost: 4 });
-    const app = this.#createApp({ knex, users, secret: this.#secret });
+    const app = this.#step.createApp({ knex, users, secret: this.#secret });
     const running: Running = { knex, users, server: createServer(), store: undefined };
     running.server.on('request', (req, res) => {
       // express-session names the store on each request: so a test can look into it, and a step needs
@@ -140,6 +149,7 @@ function storeOf(req: object): Store | undefined {
 
 /** The store's timer would outlive its database, and complain. */
 async function closeStore(store: Store): Promise<void> {
+  if ('close' in store && typeof store.close === 'function') return store.close();
   if (!(store instanceof ConnectSessionKnexStore)) return;
   await store.length(() => {}); // comes after the clean-up that it began with: the connection is one
   store.options.cleanupInterval = 0;

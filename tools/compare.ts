@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { type Measured, measure } from '#tests/measure.ts';
 import { command, UsageError } from './command.ts';
 import { steps } from './steps.ts';
+import { table } from './table.ts';
 
 const columns: [title: string, cell: (measured: Measured) => string][] = [
   ['step', ({ step }) => step],
@@ -26,20 +27,4 @@ await command(async () => {
 
 function toRow(measured: Measured): string[] {
   return columns.map(([, cell]) => cell(measured));
-}
-
-/** Lays rows out as a Markdown table, each column as wide as its widest cell. */
-function table(rows: string[][]): string {
-  const widths = columns.map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const lines = rows.map((row) =>
-    line(row.map((cell, column) => cell.padEnd(widths[column] ?? 0))),
-  );
-  lines.splice(1, 0, line(widths.map((width) => '-'.repeat(width))));
-  return lines.join('\n');
-}
-
-function line(cells: string[]): string {
-  return `| ${cells.join(' | ')} |`;
 }

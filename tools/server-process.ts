@@ -11,10 +11,14 @@ export interface Ended {
   stderr: string;
 }
 
-/** The clock of a server process, when it is not the machine's. */
-type Clock = 'stopped' | 'moving';
-
 const HOUR = 60 * 60 * 1000; // in milliseconds
+
+interface Options {
+  /** The clock of the process, when it is not the machine's. */
+  clock?: 'stopped' | 'moving';
+  /** The user whom the process runs as; only root may choose another. */
+  uid?: number;
+}
 
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
@@ -34,18 +38,19 @@ export class ServerProcess {
   #stdout = '';
   #stderr = '';
 
-  private constructor(step: string, environment: NodeJS.ProcessEnv, clock?: Clock) {
-    const ourClock = [
+  private constructor(script: string, environment: NodeJS.ProcessEnv, options: Options = {}) {
+    const clock = [
       '--disable-warning=ExperimentalWarning',
       '--import',
-      `./tools/${clock}-clock.ts`,
+      `./tools/${options.clock}-clock.ts`,
     ];
     const preload = ['--import', 'tsx/esm', '--import', './tools/end-with-parent.ts'];
-    this.#child = spawn(
-      process.execPath,
-      [...preload, ...(clock ? ourClock : []), join(stepFolder(step), 'server.ts')],
-      { cwd: root, env: clean(environment), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
-    );
+    this.#child = spawn(process.execPath, [...preload, ...(options.clock ? clock : []), script], {
+      cwd: root,
+      env: clean({ PORT: '0', ...environment }),
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      ...(options.uid === undefined ? {} : { uid: options.uid }),
+    });
     running.add(this.#child);
     this.#child.stdout?.setEncoding('utf8').on('data', (printed) => {
       this.#stdout += printed;
@@ -67,16 +72,25 @@ export class ServerProcess {
   static async start(
     step: string,
     environment: NodeJS.ProcessEnv,
-    { clock }: { clock?: Clock } = {},
+    options?: Options,
   ): Promise<ServerProcess> {
-    const server = new ServerProcess(step, { PORT: '0', ...environment }, clock);
+    return ServerProcess.startScript(serverOf(step), environment, options);
+  }
+
+  /** Starts a server that is no step's, but serves like one, from the path of its script. */
+  static async startScript(
+    script: string,
+    environment: NodeJS.ProcessEnv,
+    options?: Options,
+  ): Promise<ServerProcess> {
+    const server = new ServerProcess(script, environment, options);
     await Promise.race([server.#listening(), server.#failure()]);
     return server;
   }
 
   /** Starts a step's server that is expected to fail, and waits for its end. */
   static async fail(step: string, environment: NodeJS.ProcessEnv): Promise<Ended> {
-    return new ServerProcess(step, { PORT: '0', ...environment }).ended;
+    return new ServerProcess(serverOf(step), environment).ended;
   }
 
   get url(): string {
@@ -128,6 +142,10 @@ export class ServerProcess {
     const { stderr, code } = await this.ended;
     throw new Error(stderr.trim() || `The server ended with exit code ${code}.`);
   }
+}
+
+function serverOf(step: string): string {
+  return join(stepFolder(step), 'server.ts');
 }
 
 /** The environment of this process, without what would lead a server astray. */

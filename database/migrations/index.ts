@@ -8,12 +8,18 @@ const all: Record<string, Knex.Migration> = {
 };
 
 /** The migrations of this application, in the order of their names. */
-export const migrations: Knex.MigrationSource<string> = {
-  getMigrations: async () => Object.keys(all).sort(),
-  getMigrationName: (name) => name,
-  getMigration: async (name) => {
-    const migration = all[name];
-    if (!migration) throw new Error(`There is no migration called ${name}.`);
-    return migration;
-  },
-};
+export const migrations: Knex.MigrationSource<string> = migrationsWith({});
+
+/** The same, and those that a step adds to them. */
+export function migrationsWith(more: Record<string, Knex.Migration>): Knex.MigrationSource<string> {
+  const together = { ...all, ...more };
+  return {
+    getMigrations: async () => Object.keys(together).sort(),
+    getMigrationName: (name) => name,
+    getMigration: async (name) => {
+      const migration = together[name];
+      if (!migration) throw new Error(`There is no migration called ${name}.`);
+      return migration;
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import express from 'express';
+import session, { type Store } from 'express-session';
+import type { Users } from '#database/users.ts';
+import { readCredentials, register } from '#steps/shared/accounts.ts';
+import { answerErrors, HttpError } from '#steps/shared/errors.ts';
+import type { Guard } from '#steps/shared/guard.ts';
+import { inspect } from '#steps/shared/inspect.ts';
+import { page } from '#steps/shared/page.ts';
+import { answerUnavailable } from './unavailable.ts';
+
+const HOUR = 60 * 60 * 1000; // in milliseconds
+
+// Tells TypeScript what this application keeps in a session.
+declare module 'express-session' {
+  interface SessionData {
+    userId: number;
+  }
+}
+
+export function createApp({
+  store,
+  users,
+  secret,
+}: {
+  store: Store;
+  users: Users;
+  secret: string;
+}) {
+  const app = express();
+  app.use(page, express.json()); // the page before the session: to look at it starts none
+
+  // Gives every request a req.session.
+  const cookie = { maxAge: 24 * HOUR, httpOnly: true, sameSite: 'lax' } as const;
+  app.use(session({ store, name: 'sid', secret, cookie, resave: false, saveUninitialized: false }));
+
+  app.post('/api/register', register(users));
+
+  app.post('/api/login', async (req, res, next) => {
+    const user = await users.verify(readCredentials(req));
+    if (!user) throw new HttpError(401, 'The username or the password is wrong.');
+    // A new session id: if somebody planted the old one in this browser, it is worth nothing now.
+    req.session.regenerate((error) => {
+      if (error) return next(error);
+      req.session.userId = user.id;
+      // Answer once the session is stored: a 200 must not promise what was never saved.
+      req.session.save((error) => {
+        if (error) return next(error);
+        res.json({ username: user.username });
+      });
+    });
+  });
+
+  app.post('/api/logout', (req, res, next) => {
+    req.session.destroy((error) => {
+      if (error) return next(error);
+      res.clearCookie('sid', cookie).status(204).end();
+    });
+  });
+
+  // The guard reads the user afresh: who was renamed or deleted is so from the next request on.
+  const requireLogin: Guard = async (req, res, next) => {
+    const user = await users.findById(req.session.userId);
+    if (!user) throw new HttpError(401, 'Log in first.');
+    res.locals.user = user;
+    next();
+  };
+
+  app.get('/api/me', requireLogin, (_req, res) => {
+    res.json({ username: res.locals.user.username });
+  });
+
+  app.get('/api/users', requireLogin, async (_req, res) => {
+    res.json({ users: await users.names() });
+  });
+
+  // A failing database is a 503, and the server goes on.
+  app.use(inspect, answerUnavailable, answerErrors);
+  return app;
+}

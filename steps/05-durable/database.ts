@@ -1,0 +1,89 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Knex } from 'knex';
+import type { Database } from 'sqlite3';
+import { migrationsWith } from '#database/migrations/index.ts';
+import { connect, DatabaseError } from '#database/open.ts';
+import * as createSessions from './create-sessions.ts';
+
+// Each connection is told this once. Durations are in milliseconds.
+const pragmas = `
+  -- Wait so long while another writes, then give up. Without it, two writers at the same moment make an
+  -- error of one. The price of patience: all that wait for this connection wait with it.
+  PRAGMA busy_timeout = 250;
+  -- Writes go to a second file, so that readers and a writer do not wait for each other, and a commit is
+  -- one short write. The price: three files to copy in a backup, and no network file system.
+  PRAGMA journal_mode = WAL;
+  -- Do not wait for the disk at each commit. A process that dies loses nothing; at a power cut the last
+  -- few commits may be lost, which here are a few logins.
+  PRAGMA synchronous = NORMAL;`;
+
+/** While one waits for a writer, the other reads; and there are threads left in Node for reading files. */
+const CONNECTIONS = 2;
+
+/** How long a statement waits for the connection. Knex's own minute is longer than users wait. */
+const QUEUE = 500;
+
+/** How long another process may take to make the tables. */
+const PATIENCE = 10_000;
+
+/** Opens the database as the shared `openDatabase` does, made for a server that must go on. */
+export function openDatabase(url: string): Promise<Knex> {
+  const spoiled = new Set<string>();
+  return connect(
+    url,
+    async (knex) => {
+      await migrate(knex, url);
+      // After these errors, a connection may remember what was never in the database.
+      knex.on('query-error', (error, { __knexUid: connection }) => {
+        if (/^SQLITE_(CORRUPT|NOTADB|IOERR|CANTOPEN)/.test(error.code)) spoiled.add(connection);
+      });
+    },
+    {
+      acquireConnectionTimeout: QUEUE,
+      compileSqlOnError: false, // errors name the statement without its values, the session ids
+      pool: {
+        min: 1,
+        max: url.endsWith(':memory:') ? 1 : CONNECTIONS, // in memory, each connection has its own
+        min: 1,
+        max: 3,
+        afterCreate: prepare,
+        validate: ({ __knexUid: connection }) => !spoiled.delete(connection), // a new one, then
+      },
+    },
+  );
+}
+
+function prepare(connection: Database, done: (error: Error | null, connection: Database) => void) {
+  connection.exec(pragmas, (error) => {
+    if (!error) return done(null, connection);
+    connection.close(() => done(error, connection)); // or it would stay open, and nobody's
+  });
+}
+
+/** Of two servers that start at the same moment, one makes the tables, and the other waits for it. */
+async function migrate(knex: Knex, url: string): Promise<void> {
+  const migrationSource = migrationsWith({ '002-create-sessions': createSessions });
+  const deadline = Date.now() + PATIENCE;
+  for (;;) {
+    try {
+      await knex.migrate.latest({ migrationSource });
+      return;
+    } catch (error) {
+      if (!isSomebodyElses(error)) throw error;
+      if (Date.now() > deadline) {
+        throw new DatabaseError(
+          `The database ${url} stayed locked for ${PATIENCE / 1000} seconds. If another server is making its tables, ` +
+            'wait for it. If one died while it did, run this in the database: UPDATE knex_migrations_lock SET is_locked = 0;',
+        );
+      }
+      await setTimeout(50 + 50 * Math.random());
+    }
+  }
+}
+
+/** Another process holds the lock, or made a table between our looking for it and our making it. */
+function isSomebodyElses(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'MigrationLocked' || /already exists|UNIQUE/.test(error.message)) return true;
+  return 'code' in error && error.code === 'SQLITE_BUSY';
+}

@@ -1,0 +1,34 @@
+import { type User, Users } from '#database/users.ts';
+import { createApp } from '#steps/05-durable/app.ts';
+import { openDatabase } from '#steps/05-durable/database.ts';
+import { DurableStore } from '#steps/05-durable/store.ts';
+import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
+import { serve } from '#steps/shared/serve.ts';
+
+/** Knows each user without asking the database. */
+class UsersInMemory extends Users {
+  readonly #users = new Map<number, User>();
+
+  override async verify(credentials: Parameters<Users['verify']>[0]) {
+    const user = await super.verify(credentials);
+    if (user) this.#users.set(user.id, user);
+    return user;
+  }
+
+  override async findById(id: number | undefined) {
+    return id === undefined ? undefined : this.#users.get(id);
+  }
+}
+
+// Step 05 without what reading the user costs.
+await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => {
+  const knex = await openDatabase(databaseUrl);
+  const users = new UsersInMemory(knex);
+  await prepareDemoAccount(users, production);
+  const store = new DurableStore({ knex });
+  const close = async () => {
+    await store.close();
+    await knex.destroy();
+  };
+  return { app: createApp({ store, users, secret }), close };
+});
