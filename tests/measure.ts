@@ -21,6 +21,22 @@ export interface Measured {
   expired: 'deleted' | 'left in the store';
 }
 
+const columns: [title: string, cell: (measured: Measured) => string][] = [
+  ['step', ({ step }) => step],
+  ['after a restart', ({ restart }) => restart],
+  ['after SIGKILL', ({ crash }) => crash],
+  ['what of the user is stored', ({ stored }) => stored.join(', ')],
+  ['expired sessions', ({ expired }) => expired],
+];
+
+/** The head of the table that `npm run compare` prints. */
+export const titles = columns.map(([title]) => title);
+
+/** A row of that table. */
+export function toRow(measured: Measured): string[] {
+  return columns.map(([, cell]) => cell(measured));
+}
+
 /**
  * Runs a step's real server, in processes of its own on a temporary database: logs in, restarts it,
  * kills it, looks at what it stored, and lets a session expire.
