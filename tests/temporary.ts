@@ -4,11 +4,17 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 
+/** Makes an empty folder. Whoever makes it calls `remove`. */
+export async function makeFolder() {
+  const path = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
+  return { path, remove: () => rm(path, { recursive: true }) };
+}
+
 /** @returns an empty folder that is deleted when the test has finished. */
 export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  return folder;
+  const { path, remove } = await makeFolder();
+  onTestFinished(remove);
+  return path;
 }
 
 /** The environment of a server whose database is deleted when the test has finished. */
