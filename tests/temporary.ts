@@ -4,14 +4,20 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 
+/** Makes an empty folder. Whoever makes it calls `remove`. */
+export async function makeFolder() {
+  const path = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
+  return { path, remove: () => rm(path, { recursive: true }) };
+}
+
 /**
  * @param whenFinished of which test; a test that runs beside others gives its own.
  * @returns an empty folder that is deleted when the test has finished.
  */
 export async function temporaryFolder(whenFinished = onTestFinished): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
-  whenFinished(() => rm(folder, { recursive: true }));
-  return folder;
+  const { path, remove } = await makeFolder();
+  whenFinished(remove);
+  return path;
 }
 
 /** The environment of a server whose database is deleted when the test has finished. */

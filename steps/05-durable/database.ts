@@ -44,8 +44,6 @@ export function openDatabase(url: string): Promise<Knex> {
       pool: {
         min: 1,
         max: url.endsWith(':memory:') ? 1 : CONNECTIONS, // in memory, each connection has its own
-        min: 1,
-        max: 3,
         afterCreate: prepare,
         validate: ({ __knexUid: connection }) => !spoiled.delete(connection), // a new one, then
       },
