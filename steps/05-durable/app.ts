@@ -57,7 +57,7 @@ export function createApp({
     });
   });
 
-  // The guard reads the user afresh: who was renamed or deleted is so from the next request on.
+  // The guard reads the user afresh: a new name or a deletion counts from the next request on.
   const requireLogin: Guard = async (req, res, next) => {
     const user = await users.findById(req.session.userId);
     if (!user) throw new HttpError(401, 'Log in first.');
