@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { openDatabase } from '#database/open.ts';
+import { connect } from '#database/open.ts';
 
 /** Makes an empty folder. Whoever makes it calls `remove`. */
 export async function makeFolder() {
@@ -27,7 +27,6 @@ export async function temporaryEnvironment(): Promise<{ DATABASE_URL: string }> 
 
 /** Runs one statement on a database behind the back of the server that uses it. */
 export async function runSql(databaseUrl: string, sql: string): Promise<void> {
-  const knex = await openDatabase(databaseUrl);
-  await knex.raw(sql);
+  const knex = await connect(databaseUrl, (knex) => knex.raw(sql));
   await knex.destroy();
 }

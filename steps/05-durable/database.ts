@@ -21,7 +21,7 @@ const pragmas = `
 const CONNECTIONS = 2;
 
 /** How long a statement waits for the connection. Knex's own minute is longer than users wait. */
-const QUEUE = 500;
+const QUEUE = 1000;
 
 /** How long another process may take to make the tables. */
 const PATIENCE = 10_000;

@@ -1,0 +1,161 @@
+import { spawnSync } from 'node:child_process';
+import { chmod, chown, copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connect } from '#database/open.ts';
+import { demo } from '#steps/shared/demo-account.ts';
+import { ServerProcess } from '#tools/server-process.ts';
+import { root } from '#tools/steps.ts';
+import { Browser, replay } from './browser.ts';
+import { Load } from './load.ts';
+import { runSql } from './temporary.ts';
+
+const SESSIONS = 10;
+
+/** As root, permissions bind nobody: the server runs as the user called so, if that one can read it. */
+const nobody = process.getuid?.() === 0 && isReadableBy(65534) ? 65534 : undefined;
+
+describe('the real server of 05-durable under load, one fault after the other', () => {
+  let folder: string;
+  let file: string;
+  let url: string;
+  let server: ServerProcess;
+  let cookies: string[];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
+    file = join(folder, 'test.sqlite3');
+    url = `file:${file}`;
+    if (nobody !== undefined) await chown(folder, nobody, nobody);
+    server = await ServerProcess.start(
+      '05-durable',
+      { DATABASE_URL: url },
+      nobody === undefined ? {} : { uid: nobody },
+    );
+    cookies = await logIn(server.url, SESSIONS);
+  });
+
+  afterAll(async () => {
+    await server.end('SIGKILL');
+    await rm(folder, { recursive: true });
+  });
+
+  test('the sessions table is away for a second', async ({ annotate }) => {
+    const { outcomes, summary } = await underLoad(async (load) => {
+      await runSql(url, 'alter table sessions rename to away');
+      await load.until(({ what, outcome }) => what === 'read /api/me' && outcome === 503);
+      await load.until(({ what, outcome }) => what === 'login' && outcome === 503);
+      await load.until(({ what, outcome }) => what === 'page' && outcome === 200);
+      await pause(1000);
+      await runSql(url, 'alter table away rename to sessions');
+    });
+    await annotate(summary);
+    expect(outcomes).toEqual(['200', '503']);
+  });
+
+  test('another process locks the database for five seconds', async ({ annotate }) => {
+    const { outcomes, summary } = await underLoad(async (load) => {
+      const knex = await connect(url, (knex) => knex.raw('begin exclusive'));
+      await load.until(({ what, outcome }) => what === 'login' && outcome === 503);
+      await load.until(({ what, outcome }) => what === 'read /api/me' && outcome === 200);
+      await pause(5000);
+      await knex.raw('commit');
+      await knex.destroy();
+    });
+    await annotate(summary);
+    expect(outcomes).toEqual(['200', '503']);
+  });
+
+  test('the file is replaced by garbage, and put back', async ({ annotate }) => {
+    await runSql(url, 'pragma wal_checkpoint(truncate)'); // all of it is in the file now
+    const { outcomes, summary } = await underLoad(async () => {
+      const { size } = await stat(file);
+      await copyFile(file, `${file}.good`);
+      await writeFile(file, 'garbage '.repeat(size / 8), { flag: 'r+' });
+      await pause(1000);
+      await copyFile(`${file}.good`, file);
+    });
+    await annotate(summary);
+    expect(outcomes).toEqual(['200', '503']);
+  });
+
+  test('the directory is read-only', async ({ annotate }) => {
+    const { outcomes, summary } = await underLoad(async () => {
+      await chmod(folder, 0o555);
+      await pause(1000);
+      await chmod(folder, 0o755);
+    });
+    await annotate(summary);
+    expect(['200', '503']).toEqual(expect.arrayContaining(outcomes));
+  });
+
+  test('a row is no session any more: only its user has to log in again', async ({ annotate }) => {
+    const [victim = ''] = await logIn(server.url, 1);
+    const sid = decodeURIComponent(victim).replace(/^sid=s:([^.]+)\..*$/, '$1');
+    const { outcomes, summary } = await underLoad(async () => {
+      await runSql(url, `update sessions set sess = '{"cookie":' where sid = '${sid}'`);
+      expect((await replay(server.url, victim)).status).toBe(401);
+    });
+    await annotate(summary);
+    expect(outcomes).toEqual(['200']);
+  });
+
+  test('SIGTERM: what was sent before is answered, and nothing is logged after', async ({
+    annotate,
+  }) => {
+    const load = new Load(server.url, cookies);
+    await load.until(({ what }) => what === 'login');
+    const told = performance.now();
+    const { code, stderr } = await server.end('SIGTERM');
+    const took = Math.round(performance.now() - told);
+    await load.stop();
+    const before = load.sent.filter(({ begun }) => begun < told - 100);
+    expect(new Set(before.map(({ outcome }) => outcome))).toEqual(new Set([200]));
+    expect(code).toBe(0);
+    expect(stderr).not.toMatch(/\bat .*:\d+|aborted|destroyed/i);
+    await annotate(`${before.length} requests before it; the process ended ${took} ms after it`);
+
+    server = await ServerProcess.start('05-durable', { DATABASE_URL: url });
+    await expectAllThere();
+  });
+
+  /** Runs a fault under load, and checks what holds for each: answers, their time, and the sessions. */
+  async function underLoad(fault: (load: Load) => Promise<void>) {
+    const load = new Load(server.url, cookies);
+    try {
+      await load.until(({ what, outcome }) => what === 'login' && outcome === 200);
+      await fault(load);
+      for (const kind of ['read /api/me', 'login', 'page']) {
+        await load.until(({ what, outcome }) => what === kind && outcome === 200);
+      }
+    } finally {
+      await load.stop();
+    }
+    const { outcomes, slowest } = load.summary();
+    expect(slowest, 'the slowest answer, in milliseconds').toBeLessThan(3000);
+    await expectAllThere();
+    const counted = Object.entries(outcomes).map(([outcome, times]) => `${times} × ${outcome}`);
+    return {
+      outcomes: Object.keys(outcomes).sort(),
+      summary: `${counted.join(', ')}; the slowest took ${slowest} ms`,
+    };
+  }
+
+  async function expectAllThere(): Promise<void> {
+    const answers = await Promise.all(cookies.map((cookie) => replay(server.url, cookie)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(SESSIONS).fill(200));
+  }
+});
+
+function isReadableBy(uid: number): boolean {
+  return spawnSync('test', ['-r', join(root, 'package.json')], { uid }).status === 0;
+}
+
+async function logIn(url: string, times: number): Promise<string[]> {
+  const browsers = Array.from({ length: times }, () => new Browser(url));
+  const answers = await Promise.all(browsers.map((browser) => browser.logIn(demo)));
+  expect(answers.map(({ status }) => status)).toEqual(Array(times).fill(200));
+  return browsers.map(({ cookie = '' }) => cookie);
+}
