@@ -39,8 +39,8 @@ export async function checkNames(text: Text, others: Text[]): Promise<Problem[]>
 /** Looks whether the texts name every npm script, and every file of every step. */
 export async function findUnnamed(texts: Text[]): Promise<string[]> {
   const { scripts } = await manifest();
-  const said = texts.flatMap(({ code, blocks }) => [
-    ...code.map(({ value }) => value),
+  const said = texts.flatMap(({ code, links, blocks }) => [
+    ...[...code, ...links].map(({ value }) => value),
     ...blocks.flatMap(({ lines }) => lines),
   ]);
   const commands = said.flatMap((value) => npmCommands({ value, line: 0 }));

@@ -12,7 +12,7 @@ const kinds: { kind: string; pattern: RegExp; sort: 'name' | 'moment' }[] = [
     pattern: /[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT/,
     sort: 'moment',
   },
-  { kind: 'session id', pattern: /(?<=^|s%3A|\s)[\w-]{32}(?=[.|]|$)/, sort: 'name' },
+  { kind: 'session id', pattern: /(?<=^|s%3A|['\s])[\w-]{32}(?=[.|']|$)/, sort: 'name' },
   { kind: 'signature', pattern: /(?<=[\w-]{32}\.)(?:[\w-]|%2B|%2F){43}/, sort: 'name' },
   { kind: 'process', pattern: /(?<=process |"processId": |kill -9 )\d+/, sort: 'name' },
 ];
