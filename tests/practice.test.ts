@@ -23,6 +23,24 @@ const toDo: Record<string, string[]> = {
     'knows at the next request that its user was deleted',
     'never passes to another user: ids are not given out twice',
   ],
+  '05-durable': [
+    'lets no method of the store reject: nobody would look, and Node would end the process',
+    'takes a row that cannot be read for no session, and lets its user log in again',
+    'tells when a touched session really ends',
+    'lets a session whose cookie has no date live on with its user',
+    'brings nothing back by a save in flight: logout wins',
+    'brings nothing back by a save in flight: expiry wins',
+    'writes nothing for a request that changes nothing',
+    'takes what is no session for none, without an error',
+    'tells of a failing get by the callback, once, and in no other way',
+    'tells of a failing set by the callback, once, and in no other way',
+    'tells of a failing destroy by the callback, once, and in no other way',
+    'tells of a failing all by the callback, once, and in no other way',
+    'tells of a failing length by the callback, once, and in no other way',
+    'tells of a failing clear by the callback, once, and in no other way',
+    'calls back once for a failing touch, and leaves it at that',
+    'deletes expired rows within the hour, and keeps the others',
+  ],
 };
 
 describe('npm run practice', () => {

@@ -1,12 +1,9 @@
 import { ConnectSessionKnexStore } from 'connect-session-knex';
 import session from 'express-session';
-import type { Knex } from 'knex';
 import createMemoryStore from 'memorystore';
 import { openDatabase } from '#database/open.ts';
-import { openDatabase as openDurableDatabase } from '#steps/05-durable/database.ts';
-import { DurableStore } from '#steps/05-durable/store.ts';
-import { describeStore, type Subject } from './store-contract.ts';
-import { makeFolder } from './temporary.ts';
+import { describeStore } from './store-contract.ts';
+import { emptyDatabase, onKnex } from './store-on-knex.ts';
 
 const inMemory = [
   'brings nothing back by a save in flight: logout wins',
@@ -19,7 +16,7 @@ const MemoryStore = createMemoryStore(session);
 describeStore('memorystore', () => ({ store: new MemoryStore({}) }), inMemory);
 
 describeStore('connect-session-knex', async () => {
-  const { knex, remove } = await database(openDatabase);
+  const { knex, remove } = await emptyDatabase(openDatabase);
   const store = new ConnectSessionKnexStore({ knex, cleanupInterval: 0 });
   await store.ready;
   return onKnex(store, knex, remove);
@@ -34,40 +31,3 @@ describeStore('connect-session-knex', async () => {
   ),
   'calls back once for a failing touch, and leaves it at that',
 ]);
-
-describeStore('DurableStore', async () => {
-  const { knex, remove } = await database(openDurableDatabase);
-  const store = new DurableStore({ knex });
-  await store.prune(); // the first pruning is over
-  return onKnex(store, knex, async () => {
-    await store.close();
-    await remove();
-  });
-});
-
-async function database(open: (url: string) => Promise<Knex>) {
-  const { path, remove } = await makeFolder();
-  const knex = await open(`file:${path}/test.sqlite3`);
-  return { knex, remove };
-}
-
-/** A store whose sessions are rows: it fails while its table has another name. */
-function onKnex(store: session.Store, knex: Knex, remove: () => Promise<void>): Subject {
-  let writes = 0;
-  knex.on('query', ({ sql }: { sql: string }) => {
-    if (!sql.startsWith('select')) writes += 1;
-  });
-  return {
-    store,
-    break: () => knex.schema.renameTable('sessions', 'away'),
-    mend: () => knex.schema.renameTable('away', 'sessions'),
-    spoil: async (sid) => {
-      await knex('sessions').where({ sid }).update({ sess: '{"cookie":' });
-    },
-    writes: () => writes,
-    close: async () => {
-      await knex.destroy();
-      await remove();
-    },
-  };
-}

@@ -10,8 +10,11 @@ import { findStep, practice, root, stepFolder, steps } from './steps.ts';
 const firstMove: Record<string, string> = {
   '02-pruned-memory':
     'Give session() a store that deletes expired sessions: the one of memorystore.',
-  '03-knex-sqlite': 'Let createApp take knex, and give session() a store that writes to it.',
-  '04-minimal-payload': 'Let the login store the id of the user, and nothing else of the user.',
+  '03-knex-sqlite':
+    'In app.ts, let createApp take knex, and give session() a store that writes to it.',
+  '04-minimal-payload':
+    'In app.ts, let the login store the id of the user, and nothing else of the user.',
+  '05-durable': 'In store.ts, let no method reject: begin with get.',
 };
 
 // npm run practice 3: write step 3 yourself, starting from step 2. Without a number: go on with it.
@@ -37,17 +40,23 @@ async function begin(step: string): Promise<void> {
   await keepEarlier();
   const folder = stepFolder(practice);
   await mkdir(folder);
-  await copyFiles(before, folder, (name) => !isTest(name));
-  await copyFiles(step, folder, isTest);
+  // Where a step brings more than one thing to write, all but the lesson is given: it has a folder
+  // practice, with what to begin with.
+  const start = join(stepFolder(step), practice);
+  if (existsSync(start)) {
+    await copyFiles(stepFolder(step), folder, isCode);
+    await copyFiles(start, folder, isCode);
+  } else await copyFiles(stepFolder(before), folder, isCode);
+  await copyFiles(stepFolder(step), folder, isTest);
   // The project's own settings leave this folder out: unfinished code is no fault of the project.
   const settings = { extends: '../../tsconfig.json', include: ['.'], exclude: [] };
   await writeFile(join(folder, 'tsconfig.json'), `${JSON.stringify(settings, null, 2)}\n`);
   const number = Number(step.slice(0, 2));
   console.log(`
-steps/practice holds the code of ${before} and the tests of ${step}.
+steps/practice holds the code of ${existsSync(start) ? `${step} without its lesson,` : before} and the tests of ${step}.
 
   First   ${firstMove[step] ?? 'Read what the first failing test says.'}
-          That is in steps/practice/app.ts. The tests run again whenever you save.
+          The tests run again whenever you save a file in steps/practice.
   Stuck?  The first failing test says what to try. TUTORIAL.md has three hints: chapter ${number}, "Your turn".
   Run it  npm run step practice
   Done?   npm run diff practice ${number} compares it with ours.
@@ -70,13 +79,17 @@ async function keepEarlier(): Promise<void> {
 }
 
 async function copyFiles(
-  step: string,
-  folder: string,
+  from: string,
+  to: string,
   wanted: (name: string) => boolean,
 ): Promise<void> {
-  for (const name of await readdir(stepFolder(step))) {
-    if (wanted(name)) await cp(join(stepFolder(step), name), join(folder, name));
+  for (const name of await readdir(from)) {
+    if (wanted(name)) await cp(join(from, name), join(to, name));
   }
+}
+
+function isCode(name: string): boolean {
+  return name.endsWith('.ts') && !isTest(name);
 }
 
 function isTest(name: string): boolean {
