@@ -48,7 +48,7 @@ describe('the real server of 05-durable under load, one fault after the other', 
       await load.until(({ what, outcome }) => what === 'read /api/me' && outcome === 503);
       await load.until(({ what, outcome }) => what === 'login' && outcome === 503);
       await load.until(({ what, outcome }) => what === 'page' && outcome === 200);
-      await pause(1000);
+      await pause(500);
       await runSql(url, 'alter table away rename to sessions');
     });
     await annotate(summary);
@@ -74,7 +74,7 @@ describe('the real server of 05-durable under load, one fault after the other', 
       const { size } = await stat(file);
       await copyFile(file, `${file}.good`);
       await writeFile(file, 'garbage '.repeat(size / 8), { flag: 'r+' });
-      await pause(1000);
+      await pause(500);
       await copyFile(`${file}.good`, file);
     });
     await annotate(summary);
@@ -84,7 +84,7 @@ describe('the real server of 05-durable under load, one fault after the other', 
   test('the directory is read-only', async ({ annotate }) => {
     const { outcomes, summary } = await underLoad(async () => {
       await chmod(folder, 0o555);
-      await pause(1000);
+      await pause(500);
       await chmod(folder, 0o755);
     });
     await annotate(summary);

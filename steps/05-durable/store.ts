@@ -6,7 +6,7 @@ import { reason } from '#database/open.ts';
 const MINUTE = 60 * 1000; // in milliseconds, as all durations here
 const DAY = 24 * 60 * MINUTE;
 const PATIENCE = 2000; // no request waits longer than this for one answer of the database
-const BATCH = 500; // the expired rows that one statement deletes: it holds the write lock so long
+const BATCH = 100; // the expired rows that one statement deletes: it holds the write lock so long
 
 /** The database did not do what a session needed. */
 export class StoreError extends Error {}
