@@ -240,6 +240,24 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     await says(page, '#headline', 'The database is back. You are logged in as demo.');
   });
 
+  test('in the lab, step 05 is started when it is asked for, and outlasts its database', async () => {
+    const card = (part: string) => `.step[data-step="05-durable"] ${part}`;
+    const page = await openPage(lab.url);
+    await says(page, card('.process'), 'down');
+    await page.getByRole('button', { name: 'Start step 05', exact: true }).click();
+    await says(page, card('.process'), /^process \d+$/);
+    const startedAs = await page.locator(card('.process')).textContent();
+    await page.getByRole('button', { name: 'Log in everywhere' }).click();
+    await says(page, card('.who'), 'demo');
+    await page.getByRole('button', { name: 'Break database step 05' }).click();
+    await says(page, '#news', /^The database of step 05 fails\. Its server says so, and goes on\./);
+    await says(page, card('.who'), 'it cannot tell');
+    await page.getByRole('button', { name: 'Mend database step 05' }).click();
+    await says(page, '#news', 'The database of step 05 is back, and you are still logged in.');
+    await says(page, card('.who'), 'demo');
+    expect(await page.locator(card('.process')).textContent(), 'restarted').toBe(startedAs);
+  });
+
   test('in production, where there is no /inspect, the login works and the page says why it shows no more', async () => {
     const { open, close } = await openWindow(browser);
     onTestFinished(close);

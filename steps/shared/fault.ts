@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { openDatabase } from '#database/open.ts';
+import { connect } from '#database/open.ts';
 
 /**
  * Takes the table of the sessions away from a server that runs, as a migration gone wrong would. For
@@ -8,7 +8,7 @@ import { openDatabase } from '#database/open.ts';
  * @param url the address of its database.
  */
 export async function breakDatabase(url: string): Promise<void> {
-  const knex = await openDatabase(url);
+  const knex = await connect(url, (knex) => knex.schema.hasTable('users'));
   try {
     if (await knex.schema.hasTable('sessions_away')) return; // it is broken already
     if (!(await knex.schema.hasTable('sessions'))) return; // sessions in memory
@@ -22,7 +22,7 @@ export async function breakDatabase(url: string): Promise<void> {
 
 /** Gives it back, with all that was in it. */
 export async function mendDatabase(url: string): Promise<void> {
-  const knex = await openDatabase(url);
+  const knex = await connect(url, (knex) => knex.schema.hasTable('users'));
   try {
     if (!(await knex.schema.hasTable('sessions_away'))) return;
     await knex.schema.dropTableIfExists('sessions'); // a server that was started meanwhile made one
