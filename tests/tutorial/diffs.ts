@@ -9,11 +9,30 @@ export async function checkDiffs({ file, blocks }: Text): Promise<Problem[]> {
   const problems: Problem[] = [];
   for (const { lines, line } of blocks.filter(({ language }) => language === 'diff')) {
     const steps = /^\$ npm run diff (\S+) (\S+)$/.exec(lines[0] ?? '')?.slice(1);
-    if (!steps) continue; // the change of an exercise: it is applied with the transcripts
+    if (!steps) {
+      // The change of an exercise is applied with the transcripts, if it is written as one.
+      if (isChange(lines)) continue;
+      const message =
+        'Expected is "$ npm run diff" and two steps, or "--- path", "+++ path" and "@@".';
+      problems.push({ file, line, message });
+      continue;
+    }
     const args = ['--import', 'tsx/esm', 'tools/diff.ts', ...steps];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
-    const wrong = mismatch(lines.slice(1), stdout.trimEnd().split('\n'));
+    const { stdout } = await promisify(execFile)(process.execPath, args, {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    const wrong = mismatch(lines.slice(1), stdout.trimEnd().split('\n'), isSame);
     if (wrong) problems.push({ file, line: line + 1 + wrong.index, message: wrong.message });
   }
   return problems;
+}
+
+function isChange([first = '', second = '', third]: string[]): boolean {
+  return first.startsWith('--- ') && second === first.replace('---', '+++') && third === '@@';
+}
+
+/** Editors take the space away that git prints in an empty line. */
+function isSame(one: string, other: string): boolean {
+  return one.trimEnd() === other.trimEnd();
 }
