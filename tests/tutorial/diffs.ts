@@ -17,12 +17,8 @@ export async function checkDiffs({ file, blocks }: Text): Promise<Problem[]> {
       problems.push({ file, line, message });
       continue;
     }
-    const args = ['--import', 'tsx/esm', 'tools/diff.ts', ...steps];
-    const { stdout } = await promisify(execFile)(process.execPath, args, {
-      cwd: root,
-      env: { ...process.env, NO_COLOR: '1' },
-    });
-    const wrong = mismatch(lines.slice(1), stdout.trimEnd().split('\n'), isSame);
+    const printed = await diff(steps);
+    const wrong = mismatch(lines.slice(1), printed, isSame);
     if (wrong) problems.push({ file, line: line + 1 + wrong.index, message: wrong.message });
   }
   return problems;
@@ -35,4 +31,23 @@ function isChange([first = '', second = '', third]: string[]): boolean {
 /** Editors take the space away that git prints in an empty line. */
 function isSame(one: string, other: string): boolean {
   return one.trimEnd() === other.trimEnd();
+}
+
+const known = new Map<string, Promise<string[]>>();
+
+/** What the command prints; it runs once for each pair of steps. */
+function diff(steps: string[]): Promise<string[]> {
+  const key = steps.join(' ');
+  const printed = known.get(key) ?? run(steps);
+  known.set(key, printed);
+  return printed;
+}
+
+async function run(steps: string[]): Promise<string[]> {
+  const args = ['--import', 'tsx/esm', 'tools/diff.ts', ...steps];
+  const env = { ...process.env, NO_COLOR: '1' };
+  const printed = await promisify(execFile)(process.execPath, args, { cwd: root, env }).catch(
+    (error: { stdout: string; stderr: string }) => error,
+  );
+  return `${printed.stdout}${printed.stderr}`.trimEnd().split('\n');
 }
