@@ -68,7 +68,7 @@ export async function checkNames(text: Text, others: Text[]): Promise<Problem[]>
   ];
 }
 
-/** Looks whether the texts name every npm script, every variable, and every file of every step. */
+/** Looks whether the texts name every npm script, every setting of a server, and every file of every step. */
 export async function findUnnamed(texts: Text[]): Promise<string[]> {
   const { scripts } = await manifest();
   const said = texts.flatMap(({ code, links, blocks }) => [
@@ -79,7 +79,7 @@ export async function findUnnamed(texts: Text[]): Promise<string[]> {
   const missing = Object.keys(scripts)
     .filter((script) => !commands.some(({ value }) => value === script))
     .map((script) => `npm run ${script}`);
-  for (const name of await environmentVariables()) {
+  for (const name of await settings()) {
     if (!said.some((words) => words.includes(name))) missing.push(name);
   }
   for (const step of steps) {
@@ -177,13 +177,17 @@ async function manifest(): Promise<{ scripts: Record<string, string> }> {
   return JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 }
 
-/** The variables that the settings of a server read, and those that tools take from the environment. */
+/** The variables that a server reads, and those that tools take from the environment. */
 async function environmentVariables(): Promise<Set<string>> {
-  const settings = await readFile(join(root, 'steps/shared/settings.ts'), 'utf8');
-  const told = settings.match(/^ {2}[A-Z_]+(?=: z\.)/gm) ?? [];
   const chromium = await readFile(join(root, 'tools/chromium.ts'), 'utf8');
   const taken = /\{(.*)\} = process\.env/.exec(chromium)?.[1]?.match(/[A-Z_]+/g) ?? [];
-  return new Set([...told, ...taken].map((name) => name.trim()).filter((name) => name !== 'PATH'));
+  return new Set([...(await settings()), ...taken.filter((name) => name !== 'PATH')]);
+}
+
+/** What a server can be told from outside. */
+async function settings(): Promise<string[]> {
+  const source = await readFile(join(root, 'steps/shared/settings.ts'), 'utf8');
+  return source.match(/(?<=^ {2})[A-Z_]+(?=: z\.)/gm) ?? [];
 }
 
 /** The code of the project, and its other files that are text. */
