@@ -1,9 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from '#tools/steps.ts';
+import { closest } from './changes.ts';
 import type { Block, Problem, Text } from './text.ts';
 
-const languages = ['ts', 'js', 'json', 'html', 'css'];
+const languages = ['ts', 'js', 'cjs', 'json', 'html', 'css'];
+
+/** Console blocks and diffs are checked elsewhere; a diagram and a command for another project are not. */
+const others = ['console', 'diff', 'mermaid', 'sh'];
 
 /**
  * Holds each block of code to the file that its first line names, `// steps/01-in-memory/app.ts`: it is
@@ -11,7 +15,13 @@ const languages = ['ts', 'js', 'json', 'html', 'css'];
  */
 export async function checkExcerpts({ file, blocks }: Text): Promise<Problem[]> {
   const problems: Problem[] = [];
-  for (const block of blocks.filter(({ language }) => languages.includes(language))) {
+  for (const block of blocks.filter(({ language }) => !others.includes(language))) {
+    if (!languages.includes(block.language)) {
+      const known = [...languages, ...others].join(', ');
+      const message = `Nobody checks a block of "${block.language}". Expected is one of ${known}.`;
+      problems.push({ file, line: block.line - 1, message });
+      continue;
+    }
     const [path] = /^\/\/ (\S+\.\w+)$/.exec(block.lines[0] ?? '')?.slice(1) ?? [];
     const source = path && (await readFile(join(root, path), 'utf8').catch(() => undefined));
     if (!path || source === undefined) {
@@ -26,26 +36,31 @@ export async function checkExcerpts({ file, blocks }: Text): Promise<Problem[]> 
 
 function departures(block: Block, path: string, source: string) {
   const sourceLines = source.split('\n');
-  const runs = split(block);
-  let from = 0; // where in the source the next run may begin
-  for (const { lines, line } of runs) {
-    const places = sourceLines.flatMap((_, index) =>
-      isAt(lines, sourceLines, index) ? index : [],
-    );
-    if (places.length === 0) {
-      const wrong = firstWrong(lines, sourceLines);
-      return [
-        { line: line + wrong.index, message: `${path} has no such line here. ${wrong.hint}` },
-      ];
+  let end = -1; // where the run before ended in the source
+  let indentation: string | undefined;
+  for (const { lines, line } of split(block)) {
+    const places = [...sourceLines.keys()].filter((index) => isAt(lines, sourceLines, index));
+    const [place] = places;
+    if (place === undefined) return [missing(path, lines, line, sourceLines)];
+    if (places.length > 1) {
+      const message = `These lines stand ${places.length} times in ${path}. Expected is once.`;
+      return [{ line, message }];
     }
-    const place = places.find((index) => index >= from);
-    if (place === undefined) {
+    if (place < end) {
       return [{ line, message: `In ${path} these lines stand before those above the "…".` }];
     }
-    if (from > 0 && place === from - 1) {
+    if (place === end) {
       return [{ line, message: `The "…" leaves nothing out: ${path} goes on with this line.` }];
     }
-    from = place + lines.length + 1; // at least one line is left out
+    const indented = indentationAt(lines, sourceLines, place);
+    if (indentation !== undefined && indented !== indentation) {
+      const expected = sourceLines[place]?.slice(indentation.length);
+      return [
+        { line, message: `This is indented otherwise than in ${path}. Expected is:\n${expected}` },
+      ];
+    }
+    indentation = indented;
+    end = place + lines.length;
   }
   return [];
 }
@@ -62,23 +77,29 @@ function split(block: Block): { lines: string[]; line: number }[] {
 
 /** Whether lines stand in a source at a place, all with the same additional indentation. */
 function isAt(lines: string[], source: string[], index: number): boolean {
-  const first = source[index] ?? '';
-  const indentation = first.slice(0, first.length - (lines[0] ?? '').length);
+  const indentation = indentationAt(lines, source, index);
   return (
     indentation.trim() === '' &&
     lines.every((line, i) => source[index + i] === (line === '' ? '' : indentation + line))
   );
 }
 
-/** The line up to which the excerpt is found in the source, and what the source has in its place. */
-function firstWrong(lines: string[], source: string[]): { index: number; hint: string } {
-  for (let length = lines.length - 1; length > 0; length--) {
-    const place = source.findIndex((_, index) => isAt(lines.slice(0, length), source, index));
-    if (place !== -1) {
-      return { index: length, hint: `Expected is:\n  ${source[place + length]?.trim()}` };
-    }
-  }
-  const next = source.findIndex((_, index) => isAt(lines.slice(1), source, index));
-  const hint = next > 0 && lines.length > 1 ? `Expected is:\n  ${source[next - 1]?.trim()}` : '';
-  return { index: 0, hint };
+/** What stands in the source before the text of a run, in its first line that is not empty. */
+function indentationAt(lines: string[], source: string[], index: number): string {
+  const first = Math.max(
+    0,
+    lines.findIndex((line) => line !== ''),
+  );
+  const there = source[index + first] ?? '';
+  return there.slice(0, Math.max(0, there.length - (lines[first] ?? '').length));
+}
+
+/** The first line that is not in the source, at the place where most of the others are. */
+function missing(path: string, lines: string[], line: number, source: string[]) {
+  const at = closest(lines, source);
+  const wrong = lines.findIndex((text, index) => source[at + index]?.trim() !== text.trim());
+  const index = Math.max(0, wrong); // when only the indentation differs
+  const expected = source[at + index]?.trim() ?? 'the end of the file';
+  const message = `${path} has no such line here. Expected is:\n  ${expected}`;
+  return { line: line + index, message };
 }

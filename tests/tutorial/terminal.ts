@@ -1,11 +1,15 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** How long, in milliseconds, a server may take to start, or to print what is waited for. */
 const PATIENCE = 20_000;
+
+/** And how long a command may take; some run tests. */
+const LONG_PATIENCE = 90_000;
 
 const LISTENS = /· http:\S+ · process \d+$/m;
 
@@ -14,27 +18,21 @@ export class Terminals {
   readonly #folder: string;
   readonly #environment: NodeJS.ProcessEnv;
   /** The servers, by the port that the text gives them. */
-  readonly #servers = new Map<string, Server>();
+  readonly #servers = new Map<string, Terminal>();
   /** The port that stands for one of the text. */
   readonly #ports = new Map<string, string>();
-  #last: Server | undefined;
+  #last: Terminal | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
-    const {
-      CI,
-      NODE_ENV,
-      NODE_OPTIONS,
-      VITEST,
-      PORT,
-      HOST,
-      DATABASE_URL,
-      SESSION_SECRET,
-      ...rest
-    } = process.env;
+    // What a reader's shell knows, and nothing of what tests are told.
+    const { PATH = '', HOME = '', TMPDIR = tmpdir(), LANG = '', CHROMIUM = '' } = process.env;
     this.#environment = {
-      ...rest,
-      PATH: [join(folder, 'node_modules/.bin'), process.env.PATH].join(delimiter),
+      PATH: [join(folder, 'node_modules/.bin'), PATH].join(delimiter),
+      HOME,
+      TMPDIR,
+      LANG,
+      ...(CHROMIUM ? { CHROMIUM } : {}),
       NO_COLOR: '1',
       npm_config_loglevel: 'error',
     };
@@ -51,8 +49,13 @@ export class Terminals {
     await this.#servers.get(PORT)?.stop();
     const port = this.#ports.get(PORT) ?? (await freePort());
     this.#ports.set(PORT, port);
-    const env = { ...this.#environment, ...variables, PORT: port };
-    const server = new Server(this.#folder, words, env);
+    // What npm runs, without the half second that npm takes.
+    const command = `node --import tsx tools/step.ts ${words.join(' ')}`;
+    const server = new Terminal(command, this.#folder, {
+      ...this.#environment,
+      ...variables,
+      PORT: port,
+    });
     this.#servers.set(PORT, server);
     this.#last = server;
     await server.prints((printed) => LISTENS.test(printed));
@@ -78,16 +81,18 @@ export class Terminals {
       // npm would repeat the command, and curl shows its progress when nobody looks.
       command.replace(/^npm (run|test)/, 'npm --silent $1').replace(/^curl /, 'curl -sS '),
     );
-    const options = { cwd: this.#folder, env: this.#environment };
-    const printed = await new Promise<string>((resolve) => {
-      execFile('bash', ['-c', `${real} 2>&1`], options, (_error, stdout) => resolve(stdout));
-    });
+    const terminal = new Terminal(real, this.#folder, this.#environment);
+    await terminal.prints(() => false, LONG_PATIENCE);
+    const printed = terminal.hasEnded
+      ? terminal.takePrinted()
+      : `${terminal.takePrinted()}\nIt did not end within ${LONG_PATIENCE / 1000} seconds.`;
+    await terminal.kill();
     return this.#translate(printed);
   }
 
-  /** Ends all servers. */
+  /** Ends all servers, for sure. */
   async close(): Promise<void> {
-    await Promise.all([...this.#servers.values()].map((server) => server.stop()));
+    await Promise.all([...this.#servers.values()].map((server) => server.kill()));
   }
 
   #translate(printed: string): string[] {
@@ -99,36 +104,41 @@ export class Terminals {
   }
 }
 
-/** `npm run step 1`, without npm: with all processes that belong to it. */
-class Server {
+// Whatever runs in a terminal ends with it, as when its window is closed: this waits in the background for
+// the pipe from here to close, be it by the death of this process, and then ends the whole group.
+const KEEPER = '{ cat <&3; kill -KILL 0; } >/dev/null 2>&1 &';
+
+/** A terminal in which one command runs, with all processes that belong to it. */
+class Terminal {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
-  #hasEnded = false;
   #printed = '';
+  hasEnded = false;
 
-  constructor(folder: string, words: string[], env: NodeJS.ProcessEnv) {
-    // It ends when this process does, however that ends.
-    const preload = ['--import', './tools/end-with-parent.ts'];
-    const args = ['--import', 'tsx', ...preload, 'tools/step.ts', ...words];
-    this.#child = spawn(process.execPath, args, {
+  constructor(command: string, folder: string, env: NodeJS.ProcessEnv) {
+    this.#child = spawn('bash', ['-c', `${KEEPER}\nexec 3<&- 2>&1\n${command}`], {
       cwd: folder,
       env,
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
       detached: true, // a group of its own, to which Ctrl-C goes
     });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text) => {
-        this.#printed += text;
-      });
-    }
-    this.#ended = once(this.#child, 'close').then(() => {
-      this.#hasEnded = true;
+    this.#child.stdout?.setEncoding('utf8').on('data', (text) => {
+      this.#printed += text;
+    });
+    const closed = once(this.#child, 'close');
+    this.#ended = once(this.#child, 'exit').then(async () => {
+      this.#close();
+      await closed;
+      this.hasEnded = true;
     });
   }
 
-  async prints(isEnough: (printed: string) => boolean): Promise<void> {
-    const deadline = Date.now() + PATIENCE;
-    while (!isEnough(this.#printed) && !this.#hasEnded && Date.now() < deadline) await pause(20);
+  /** Waits until it has printed enough, or its command has ended, or the time is over. */
+  async prints(isEnough: (printed: string) => boolean, patience = PATIENCE): Promise<void> {
+    const deadline = Date.now() + patience;
+    while (!isEnough(this.#printed) && !this.hasEnded && Date.now() < deadline) {
+      await Promise.race([pause(20), this.#ended]);
+    }
   }
 
   takePrinted(): string {
@@ -137,18 +147,45 @@ class Server {
     return printed;
   }
 
+  /** Presses Ctrl-C. @throws when the command does not end of it */
   async stop(): Promise<void> {
-    if (this.#hasEnded || !this.#child.pid) return;
-    process.kill(-this.#child.pid, 'SIGINT');
+    this.#signal('SIGINT');
+    await this.prints(() => false);
+    if (this.hasEnded) return;
+    await this.kill();
+    throw new Error('The server did not end on Ctrl-C.');
+  }
+
+  async kill(): Promise<void> {
+    this.#signal('SIGKILL');
     await this.#ended;
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (!this.hasEnded && this.#child.pid) process.kill(-this.#child.pid, signal);
+  }
+
+  #close(): void {
+    const pipe = this.#child.stdio[3];
+    if (pipe && 'destroy' in pipe) pipe.destroy();
   }
 }
 
+/**
+ * A free port out of the range from which systems give out ports by themselves: nobody else comes upon it
+ * while its server restarts.
+ */
 async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return String(typeof address === 'object' && address?.port);
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await Promise.race([
+      once(server, 'listening').then(() => true),
+      once(server, 'error').then(() => false),
+    ]).catch(() => false);
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return String(port);
+  }
 }

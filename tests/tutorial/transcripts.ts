@@ -3,7 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { copyProject } from '../copy.ts';
-import { mismatch } from './match.ts';
+import { applyChange, readHunks } from './changes.ts';
+import { type Laid, LEFT_OUT, layOver } from './match.ts';
 import { Placeholders } from './placeholders.ts';
 import { Terminals } from './terminal.ts';
 import { testTree } from './test-tree.ts';
@@ -11,12 +12,34 @@ import type { Block, Problem, Text } from './text.ts';
 
 const run = promisify(execFile);
 
+type Action = Typed | Look | Change;
+
 /** A command of the text, and what the text says that it prints. */
 interface Typed {
+  kind: 'typed';
   command: string;
   expected: string[];
   line: number;
 }
+
+/** What the server that was started last has printed since. */
+interface Look {
+  kind: 'look';
+  expected: string[];
+  line: number;
+}
+
+/** The change of an exercise. */
+interface Change {
+  kind: 'change';
+  lines: string[];
+  line: number;
+}
+
+const FIRST_TERMINAL = '# in the first terminal';
+
+/** What was printed at each block of a chapter, command by command; undefined where that is checked elsewhere. */
+export type Recording = (string[] | undefined)[];
 
 /**
  * Does what a chapter says, in a clean copy of the project: types its commands, one after the other,
@@ -24,35 +47,85 @@ interface Typed {
  * text shows; of what differs from run to run, see `Placeholders`.
  *
  * @param folder an empty one, for the copy.
+ * @param recording takes what was printed, for `replay`.
  */
 export async function checkTranscripts(
   { file }: Pick<Text, 'file'>,
   blocks: Block[],
   folder: string,
+  recording: Recording = [],
 ): Promise<Problem[]> {
-  await copyProject(folder);
+  const copy = join(folder, 'keep-users-logged-in');
+  await copyProject(copy);
   const identity = ['-c', 'user.name=reader', '-c', 'user.email=reader@localhost'];
-  await run('git', ['init', '-q'], { cwd: folder });
-  await run('git', ['add', '-A'], { cwd: folder });
-  await run('git', [...identity, 'commit', '-qm', 'As cloned'], { cwd: folder });
+  await run('git', ['init', '-q'], { cwd: copy });
+  await run('git', ['add', '-A'], { cwd: copy });
+  await run('git', [...identity, 'commit', '-qm', 'As cloned'], { cwd: copy });
 
-  const reader = new Reader(folder);
-  const problems: Problem[] = [];
+  const reader = new Reader(copy);
+  const comparison = new Comparison(file);
   try {
-    for (const block of blocks) {
-      const found = await reader.follow(block);
-      problems.push(...found.map((problem) => ({ file, ...problem })));
+    for (const action of blocks.flatMap(read)) {
+      if (action.kind === 'change') comparison.report(await reader.change(action));
+      else {
+        const printed = await reader.perform(action, comparison.placeholders);
+        recording.push(printed);
+        comparison.compare(action, printed);
+      }
     }
+    return [...blocks.flatMap((block) => misread(file, block)), ...comparison.problems];
   } finally {
     await reader.close();
   }
-  return problems;
 }
 
+/** Compares blocks with what was printed when another version of them was followed. */
+export function replay(
+  { file }: Pick<Text, 'file'>,
+  blocks: Block[],
+  recording: Recording,
+): Problem[] {
+  const comparison = new Comparison(file);
+  const actions = blocks.flatMap(read).filter((action) => action.kind !== 'change');
+  for (const [index, action] of actions.entries()) comparison.compare(action, recording[index]);
+  return [...blocks.flatMap((block) => misread(file, block)), ...comparison.problems];
+}
+
+/** Holds what is printed in a chapter to its text, from the first line to the last. */
+class Comparison {
+  readonly placeholders = new Placeholders();
+  readonly problems: Problem[] = [];
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  compare({ kind, expected, line }: Typed | Look, printed: string[] | undefined): void {
+    if (!printed) return;
+    const same = (text: string, found: string) => this.placeholders.same(text, found);
+    // A look takes a part out of what was printed: other lines may stand before and after it.
+    const laid =
+      kind === 'look' ? lookFor(expected, printed, same) : layOver(expected, printed, same);
+    const pairs = laid.pairs.map(({ index, text, found }) => ({
+      line: line + 1 + index,
+      message: this.placeholders.learn(text, found),
+    }));
+    this.report(pairs.flatMap(({ line, message }) => (message ? [{ line, message }] : [])));
+    if (laid.mismatch) {
+      this.report([{ line: line + 1 + laid.mismatch.index, message: laid.mismatch.message }]);
+    }
+  }
+
+  report(problems: Omit<Problem, 'file'>[]): void {
+    this.problems.push(...problems.map((problem) => ({ file: this.#file, ...problem })));
+  }
+}
+
+/** Does what the text says. */
 class Reader {
   readonly #folder: string;
   readonly #terminals: Terminals;
-  readonly #placeholders = new Placeholders();
   #isChanged = false;
 
   constructor(folder: string) {
@@ -60,28 +133,20 @@ class Reader {
     this.#terminals = new Terminals(folder);
   }
 
-  async follow(block: Block): Promise<{ line: number; message: string }[]> {
-    if (block.language === 'console') {
-      if (block.lines[0]?.startsWith('# ')) return this.#look(block);
-      const problems = [];
-      for (const typed of commands(block)) problems.push(...(await this.#type(typed)));
-      return problems;
-    }
-    if (block.language === 'diff' && block.lines[0]?.startsWith('--- ')) return this.#change(block);
-    return [];
-  }
-
   close(): Promise<void> {
     return this.#terminals.close();
   }
 
-  async #type({ command, expected, line }: Typed) {
-    const printed = await this.#run(command);
-    return printed ? this.#compare(expected, printed, line + 1) : [];
+  /** @returns what was printed, or undefined when that is checked elsewhere. */
+  async perform(action: Typed | Look, placeholders: Placeholders): Promise<string[] | undefined> {
+    if (action.kind === 'typed') return this.#type(placeholders.fill(action.command));
+    const same = (text: string, found: string) => placeholders.same(text, found);
+    return this.#terminals.look(
+      (printed) => lookFor(action.expected, printed, same).mismatch === undefined,
+    );
   }
 
-  /** @returns what a command printed, or undefined when that is checked elsewhere. */
-  async #run(command: string): Promise<string[] | undefined> {
+  async #type(command: string): Promise<string[] | undefined> {
     // What installs this project has just been done; tests/restart.test.ts measures what compare prints.
     if (command === 'npm ci' || command === 'npm run compare') return undefined;
     const server = /^((?:\w+=\S+ )*)npm run step (\S+)( -- --watch)?$/.exec(command);
@@ -95,71 +160,57 @@ class Reader {
     const test = /^npm test (\d\d)$/.exec(command);
     if (test?.[1] && !this.#isChanged) return testTree(test[1]);
     if (command.startsWith('git checkout')) this.#isChanged = false;
-    return this.#terminals.type(this.#placeholders.fill(command));
-  }
-
-  /** A block that begins with `# in the first terminal`: what the server there has printed since. */
-  async #look({ lines, line }: Block) {
-    const expected = lines.slice(1);
-    // A line may come in pieces: what it is to mean is settled only once all have come.
-    const isEnough = (printed: string[]) =>
-      mismatch(expected, printed, (text, found) => shape(text) === shape(found)) === undefined;
-    const printed = await this.#terminals.look(isEnough);
-    return this.#compare(expected, printed, line + 1);
-  }
-
-  #compare(expected: string[], printed: string[], line: number) {
-    const same = (text: string, found: string) => this.#placeholders.same(text, found);
-    const wrong = mismatch(expected, printed, same);
-    if (!wrong) return [];
-    return [
-      { line: line + Math.max(wrong.index, expected.length > 0 ? 0 : -1), message: wrong.message },
-    ];
+    return this.#terminals.type(command);
   }
 
   /** Applies the change of an exercise to the file that it names. */
-  async #change({ lines, line }: Block) {
+  async change({ lines, line }: Change): Promise<Omit<Problem, 'file'>[]> {
     const path = lines[0]?.replace('--- ', '') ?? '';
     const file = join(this.#folder, path);
-    let source = await readFile(file, 'utf8');
-    let hunk: { line: number; before: string[]; after: string[] } | undefined;
-    const hunks: (typeof hunk & object)[] = [];
-    for (const [index, text] of lines.entries()) {
-      if (text === '@@') {
-        hunk = { line: line + index + 1, before: [], after: [] };
-        hunks.push(hunk);
-      } else if (hunk) {
-        if (!text.startsWith('+')) hunk.before.push(text.slice(1));
-        if (!text.startsWith('-')) hunk.after.push(text.slice(1));
-      }
+    const source = await readFile(file, 'utf8').catch(() => undefined);
+    if (source === undefined) {
+      return [{ line, message: `There is no file ${path}. Expected is one of the project.` }];
     }
-    for (const { line, before, after } of hunks) {
-      const old = `\n${before.join('\n')}\n`;
-      const count = source.split(old).length - 1;
-      if (count !== 1) {
-        const message = `These lines stand ${count} times in ${path}. Expected is once:\n${before.join('\n')}`;
-        return [{ line, message }];
-      }
-      source = source.replace(old, () => `\n${after.join('\n')}\n`);
-    }
-    await writeFile(file, source);
+    const changed = applyChange(path, source, readHunks(lines, line));
+    if (typeof changed !== 'string') return [changed];
+    await writeFile(file, changed);
     this.#isChanged = true;
     return [];
   }
 }
 
-/** A line without its numbers. */
-function shape(line: string): string {
-  return line.replace(/\d+/g, '0');
+/** Finds lines in what was printed, wherever in it. */
+function lookFor(
+  expected: string[],
+  printed: string[],
+  same: (text: string, found: string) => boolean,
+): Laid {
+  const laid = layOver([LEFT_OUT, ...expected, LEFT_OUT], ['', ...printed, ''], same);
+  const pairs = laid.pairs.map((pair) => ({ ...pair, index: pair.index - 1 }));
+  if (!laid.mismatch) return { pairs };
+  const index = Math.max(0, Math.min(laid.mismatch.index - 1, expected.length - 1));
+  return { pairs, mismatch: { ...laid.mismatch, index } };
 }
 
-/** The commands of a block, each with the lines below it. */
-function commands({ lines, line }: Block): Typed[] {
+/** What a reader does at a block, one thing after the other. */
+function read({ language, lines, line }: Block): Action[] {
+  if (language === 'diff' && lines[0]?.startsWith('--- ')) return [{ kind: 'change', lines, line }];
+  if (language !== 'console') return [];
+  if (lines[0] === FIRST_TERMINAL) return [{ kind: 'look', expected: lines.slice(1), line }];
   const typed: Typed[] = [];
   for (const [index, text] of lines.entries()) {
-    if (text.startsWith('$ '))
-      typed.push({ command: text.slice(2), expected: [], line: line + index });
-    else typed.at(-1)?.expected.push(text);
+    if (text.startsWith('$ ')) {
+      typed.push({ kind: 'typed', command: text.slice(2), expected: [], line: line + index });
+    } else if (!text.startsWith('# ')) typed.at(-1)?.expected.push(text);
   }
   return typed;
+}
+
+/** What nobody would do or look at, because it is not written as it should be. */
+function misread(file: string, { language, lines, line }: Block): Problem[] {
+  if (language !== 'console' || lines[0] === FIRST_TERMINAL) return [];
+  const first = lines.findIndex((text) => !text.startsWith('# '));
+  if (first !== -1 && lines[first]?.startsWith('$ ')) return [];
+  const message = `Expected is a command, "$ …", or as the first line: ${FIRST_TERMINAL}`;
+  return [{ file, line: line + Math.max(first, 0), message }];
 }
