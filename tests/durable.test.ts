@@ -10,7 +10,7 @@ import { ServerProcess } from '#tools/server-process.ts';
 import { root } from '#tools/steps.ts';
 import { Browser, replay } from './browser.ts';
 import { Load } from './load.ts';
-import { runSql } from './temporary.ts';
+import { runSql, temporaryEnvironment } from './temporary.ts';
 
 const SESSIONS = 10;
 
@@ -147,6 +147,23 @@ describe('the real server of 05-durable under load, one fault after the other', 
     const answers = await Promise.all(cookies.map((cookie) => replay(server.url, cookie)));
     expect(answers.map(({ status }) => status)).toEqual(Array(SESSIONS).fill(200));
   }
+});
+
+describe('the real server of 04-minimal-payload under the same load', () => {
+  test('does not outlive the first of these faults', async ({ annotate }) => {
+    const environment = await temporaryEnvironment();
+    const server = await ServerProcess.start('04-minimal-payload', environment);
+    const load = new Load(server.url, await logIn(server.url, 2));
+    await load.until(({ what, outcome }) => what === 'login' && outcome === 200);
+    await runSql(environment.DATABASE_URL, 'alter table sessions rename to away');
+    const { code, stderr } = await server.ended;
+    await load.stop();
+    expect(code).toBe(1);
+    expect(stderr).toContain('no such table: sessions');
+    const unanswered = load.sent.filter(({ outcome }) => typeof outcome === 'string');
+    expect(unanswered.length).toBeGreaterThan(0);
+    await annotate(stderr);
+  });
 });
 
 function isReadableBy(uid: number): boolean {

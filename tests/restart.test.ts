@@ -20,6 +20,7 @@ const promised: Record<string, Omit<Measured, 'step'>> = {
   },
   '03-knex-sqlite': { restart: 'kept', crash: 'kept', stored: [...everything], expired: 'deleted' },
   '04-minimal-payload': { restart: 'kept', crash: 'kept', stored: ['user id'], expired: 'deleted' },
+  '05-durable': { restart: 'kept', crash: 'kept', stored: ['user id'], expired: 'deleted' },
 };
 
 describe.each(steps)('the real server of %s', (step) => {
