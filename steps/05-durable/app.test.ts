@@ -1,9 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
+import { openDatabase } from '#database/open.ts';
 import { ada, replay } from '#tests/browser.ts';
 import { HOUR, stopClock } from '#tests/clock.ts';
 import { describeKept } from '#tests/kept.ts';
 import { describeLogin, loggedIn, registered } from '#tests/login.ts';
 import { step05 } from '#tests/step05.ts';
+import { DurableStore, StoreError } from './store.ts';
 
 const MINUTE = 60_000;
 
@@ -50,6 +52,25 @@ describe('a database that fails', () => {
     expect([late.status, late.headers['set-cookie']]).toEqual([503, undefined]);
     await server.knex.raw('drop trigger full');
     expect((await browser.logIn(ada)).status).toBe(200);
+  });
+
+  test('that does not answer at all is waited for two seconds, and no longer', async () => {
+    const knex = await openDatabase('file::memory:');
+    const held = await knex.transaction(); // the only connection, which Knex itself waits a minute for
+    const clock = stopClock();
+    const store = new DurableStore({ knex });
+    keepErrorLog();
+    const answers: unknown[] = [];
+    const promise = store.get('some id', (...answer) => answers.push(answer));
+    await clock.advance(1999);
+    expect(answers).toEqual([]);
+    await clock.advance(1);
+    expect(await promise).toBeNull();
+    expect(answers).toEqual([[new StoreError('no answer in 2000 ms'), null]]);
+    await held.rollback();
+    await store.close();
+    await knex.destroy();
+    expect(answers, 'called back once more, when the database answered').toHaveLength(1);
   });
 
   test('a logout that failed is 503, and one can do it again', async () => {
