@@ -88,6 +88,14 @@ describe('the start of step 05', () => {
   });
 });
 
+test('an error of the database in step 05 names no session id', async () => {
+  const { server, browser } = await loggedIn(step05);
+  const { sessionId } = browser;
+  const query = server.knex('sessions').where({ sid: sessionId }).select('nothing');
+  const error = await query.catch((error) => error);
+  expect(error.message).toMatch(/^select `nothing` .* `sid` = \? - SQLITE_ERROR: no such column/);
+});
+
 describe('steps 03 and 04', () => {
   test.each(['03-knex-sqlite', '04-minimal-payload'])(
     '%s: SQLite stays as it comes',
