@@ -10,6 +10,7 @@ import { createApp as createStep04 } from '#steps/04-minimal-payload/app.ts';
 import { findStep, root, steps } from '#tools/steps.ts';
 import { loggedIn } from './login.ts';
 import type { CreateApp } from './running-step.ts';
+import { step05 } from './step05.ts';
 import { temporaryFolder } from './temporary.ts';
 
 describe('npm run step', () => {
@@ -61,6 +62,21 @@ describe('npm run diff', () => {
     expect(stdout, 'the tests are no part of it').not.toContain('.test.ts');
   });
 
+  test('4 5 shows what is new in files of its own, and little else', async () => {
+    const { stdout } = await run('diff', ['4', '5']);
+    const [app = '', ...files] = stdout.split(/^--- /m).slice(1);
+    expect(app).toContain('+  app.use(inspect, answerUnavailable, answerErrors);');
+    expect(app.split('\n').filter((line) => line.startsWith('+')).length).toBeLessThanOrEqual(7);
+    const names = files.map((diff) => /^\+\+\+ steps\/05-durable\/(.*)/m.exec(diff)?.[1]);
+    expect(names).toEqual([
+      'create-sessions.ts',
+      'database.ts',
+      'server.ts',
+      'store.ts',
+      'unavailable.ts',
+    ]);
+  });
+
   test('asks for two steps', async () => {
     expect((await run('diff', ['2'])).stderr).toBe('Give two steps: npm run diff 2 3.\n');
     expect((await run('diff', ['2', '02'])).stderr).toMatch(/^These are the same step\. .*\n$/);
@@ -80,6 +96,15 @@ describe('npm run sessions', () => {
     const { stdout } = await sessionsOf('04-minimal-payload', createStep04);
     expect(stdout).toContain('"userId":');
     expect(stdout).not.toContain('<--');
+  });
+
+  test('marks a row that holds no session', async () => {
+    const { server } = await loggedIn(step05);
+    await server.knex('sessions').update({ sess: '{"cookie":' });
+    const { stdout } = await run('sessions', ['5'], {
+      DATABASE_URL: `file:${server.databaseFile}`,
+    });
+    expect(stdout).toContain('{"cookie":  <-- this is not JSON\n');
   });
 
   test('says of a step in memory that only its process can read it', async () => {

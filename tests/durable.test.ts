@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmod, chown, copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { ServerProcess } from '#tools/server-process.ts';
 import { root } from '#tools/steps.ts';
 import { Browser, replay } from './browser.ts';
 import { Load } from './load.ts';
-import { runSql } from './temporary.ts';
+import { runSql, temporaryEnvironment } from './temporary.ts';
 
 const SESSIONS = 10;
 
@@ -68,16 +68,21 @@ describe('the real server of 05-durable under load, one fault after the other', 
     expect(outcomes).toEqual(['200', '503']);
   });
 
-  test('the file is replaced by garbage, and put back', async ({ annotate }) => {
+  test.each([
+    ['the file is replaced by garbage, and put back', 0],
+    ['all of the file but its first page is', 4096],
+  ])('%s', async (_what, begin) => {
     await runSql(url, 'pragma wal_checkpoint(truncate)'); // all of it is in the file now
-    const { outcomes, summary } = await underLoad(async () => {
+    const { outcomes } = await underLoad(async () => {
       const { size } = await stat(file);
       await copyFile(file, `${file}.good`);
-      await writeFile(file, 'garbage '.repeat(size / 8), { flag: 'r+' });
+      const handle = await open(file, 'r+');
+      await handle.write('garbage '.repeat((size - begin) / 8), begin);
+      await handle.close();
       await pause(500);
       await copyFile(`${file}.good`, file);
     });
-    await annotate(summary);
+
     expect(outcomes).toEqual(['200', '503']);
   });
 
@@ -147,6 +152,23 @@ describe('the real server of 05-durable under load, one fault after the other', 
     const answers = await Promise.all(cookies.map((cookie) => replay(server.url, cookie)));
     expect(answers.map(({ status }) => status)).toEqual(Array(SESSIONS).fill(200));
   }
+});
+
+describe('the real server of 04-minimal-payload under the same load', () => {
+  test('does not outlive the first of these faults', async ({ annotate }) => {
+    const environment = await temporaryEnvironment();
+    const server = await ServerProcess.start('04-minimal-payload', environment);
+    const load = new Load(server.url, await logIn(server.url, 2));
+    await load.until(({ what, outcome }) => what === 'login' && outcome === 200);
+    await runSql(environment.DATABASE_URL, 'alter table sessions rename to away');
+    const { code, stderr } = await server.ended;
+    await load.stop();
+    expect(code).toBe(1);
+    expect(stderr).toContain('no such table: sessions');
+    const unanswered = load.sent.filter(({ outcome }) => typeof outcome === 'string');
+    expect(unanswered.length).toBeGreaterThan(0);
+    await annotate(stderr);
+  });
 });
 
 function isReadableBy(uid: number): boolean {

@@ -34,9 +34,9 @@ function show(before: string, after: string): void {
   if (git.error)
     throw new UsageError('This command needs git. Install it from https://git-scm.com.');
   if (git.stderr) throw new UsageError(git.stderr.trim());
-  // Two lines of git's own come first, of which a reader has no use.
+  // Lines of git's own come first, of which a reader has no use.
   const lines = git.stdout.split('\n');
-  const noise = /^(diff --git|index) /;
+  const noise = /^(diff --git|index|new file mode) /;
   process.stdout.write(
     lines.filter((line) => !noise.test(stripVTControlCharacters(line))).join('\n'),
   );

@@ -43,8 +43,17 @@ await command(async () => {
 function print({ sid, sess, expired }: Row): void {
   const over = Date.parse(expired) < Date.now() ? ' (expired; the next clean-up deletes it)' : '';
   console.log(`\nsid      ${sid}\nexpired  ${expired}${over}\nsess`);
-  const payload: unknown = JSON.parse(sess);
-  console.log(indent(mark(payload)));
+  console.log(indent(show(sess)));
+}
+
+function show(sess: string): string {
+  let payload: unknown;
+  try {
+    payload = JSON.parse(sess);
+  } catch {
+    return `${sess}  <-- this is not JSON`;
+  }
+  return mark(payload);
 }
 
 /** Pretty-prints a payload, with an arrow at every line that should not be in it. */

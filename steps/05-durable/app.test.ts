@@ -1,27 +1,33 @@
 import type { SessionData } from 'express-session';
-import { describe, expect, test } from 'vitest';
-import { ada } from '#tests/browser.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { openDatabase as openPlainDatabase } from '#database/open.ts';
+import { ada, replay } from '#tests/browser.ts';
+import { HOUR, stopClock } from '#tests/clock.ts';
 import { describeKept } from '#tests/kept.ts';
-import { describeLogin, loggedIn, silenceErrorLog } from '#tests/login.ts';
-import type { CreateApp } from '#tests/running-step.ts';
+import { describeLogin, loggedIn, registered } from '#tests/login.ts';
+import type { CreateAppAndDatabase } from '#tests/running-step.ts';
 import { describeStore } from '#tests/store-contract.ts';
 import { emptyDatabase, onKnex } from '#tests/store-on-knex.ts';
-import { createApp as createDurableApp } from './app.ts';
+import { createApp } from './app.ts';
 import { openDatabase } from './database.ts';
-import { DurableStore } from './store.ts';
+import { DurableStore, StoreError } from './store.ts';
 
-const createApp: CreateApp = ({ knex, ...parts }) =>
-  createDurableApp({ ...parts, store: new DurableStore({ knex }) });
-const step = { createApp, openDatabase };
+const MINUTE = 60_000;
+
+const step: CreateAppAndDatabase = {
+  openDatabase,
+  createApp: ({ knex, ...parts }) => createApp({ ...parts, store: new DurableStore({ knex }) }),
+};
 
 describeLogin(step);
 
-describe('when the database fails', () => {
-  test('lets no method of the store reject: nobody would look, and Node would end the process', async () => {
+describe('a database that fails', () => {
+  test('makes no method of the store reject: nobody would look, and Node would end the process', async () => {
     const { knex, remove } = await emptyDatabase(openDatabase);
     const store = new DurableStore({ knex });
     await store.prune();
     await knex.schema.renameTable('sessions', 'away');
+    keepErrorLog();
     const data: SessionData = JSON.parse('{"cookie":{}}');
     const methods: Record<string, () => Promise<unknown>> = {
       get: () => store.get('id', () => {}),
@@ -42,44 +48,150 @@ describe('when the database fails', () => {
     await remove();
   });
 
-  test('answers 503 to who is logged in, and knows them when it is back', async () => {
-    const { server, browser } = await loggedIn(step);
-    silenceErrorLog();
+  test.each(['sessions', 'users'])(
+    'without its table of %s: 503, and everything is back when the table is',
+    async (table) => {
+      const { server, browser } = await loggedIn(step);
+      const logged = keepErrorLog();
+      await server.knex.schema.renameTable(table, 'away');
+      for (const path of ['/api/me', '/api/users', '/inspect'].slice(
+        0,
+        table === 'users' ? 2 : 3,
+      )) {
+        const answer = await browser.get(path);
+        expect([path, answer.status, answer.type]).toEqual([path, 503, 'application/json']);
+        expect(answer.headers['retry-after']).toBe('1');
+        expect(answer.body.error).toMatch(/^The server cannot reach its database\./);
+      }
+      expect((await browser.get('/')).status, 'the page').toBe(200);
+      await server.knex.schema.renameTable('away', table);
+      expect(await browser.whoAmI()).toBe('ada');
+      expect(logged().join('\n'), 'who reads the log could be ada').not.toContain(
+        browser.sessionId,
+      );
+    },
+  );
+
+  test('a login whose session could not be saved is 503, and sets no cookie', async () => {
+    const { server, browser } = await registered(step);
+    keepErrorLog();
     await server.knex.schema.renameTable('sessions', 'away');
-    const answer = await browser.get('/api/me');
-    const advice = 'turn the error of the store into a StoreError: chapter 5, The code';
-    expect([answer.status, answer.headers['retry-after']], advice).toEqual([503, '1']);
+    const answer = await browser.logIn(ada);
+    expect([answer.status, answer.headers['set-cookie']]).toEqual([503, undefined]);
+    // Also when it fails at the last moment: an id is drawn, the user known, only the row cannot be.
     await server.knex.schema.renameTable('away', 'sessions');
-    expect(await browser.whoAmI(), 'the session is lost').toBe('ada');
+    await server.knex.raw(
+      "create trigger full before insert on sessions begin select raise(fail, 'disk full'); end",
+    );
+    const late = await browser.logIn(ada);
+    expect([late.status, late.headers['set-cookie']]).toEqual([503, undefined]);
+    await server.knex.raw('drop trigger full');
+    expect((await browser.logIn(ada)).status).toBe(200);
   });
 
-  test('answers 503 to a login that it cannot save, and sets no cookie', async () => {
-    const { server } = await loggedIn(step);
-    silenceErrorLog();
-    await server.knex.schema.renameTable('sessions', 'away');
-    const answer = await server.browser().logIn(ada);
-    expect(answer.status).toBe(503);
-    expect(answer.headers['set-cookie'], 'a cookie for no session').toBeUndefined();
+  test('that does not answer at all is waited for two seconds, and no longer', async () => {
+    const knex = await openPlainDatabase('file::memory:');
+    const held = await knex.transaction(); // the only connection, which Knex itself waits a minute for
+    const clock = stopClock();
+    const store = new DurableStore({ knex });
+    keepErrorLog();
+    const answers: unknown[] = [];
+    const promise = store.get('some id', (...answer) => answers.push(answer));
+    await clock.advance(1999);
+    expect(answers).toEqual([]);
+    await clock.advance(1);
+    expect(await promise).toBeNull();
+    expect(answers).toEqual([[new StoreError('no answer in 2000 ms'), null]]);
+    await held.rollback();
+    await store.close();
+    await knex.destroy();
+    expect(answers, 'called back once more, when the database answered').toHaveLength(1);
   });
 
-  test('answers 503 when it is the user that cannot be read', async () => {
+  test('a logout that failed is 503, and one can do it again', async () => {
     const { server, browser } = await loggedIn(step);
-    silenceErrorLog();
-    await server.knex.schema.renameTable('users', 'away');
-    expect((await browser.get('/api/me')).status).toBe(503);
-    expect((await browser.get('/')).status, 'the page, which needs no database').toBe(200);
+    keepErrorLog();
+    await server.knex.raw(
+      "create trigger full before delete on sessions begin select raise(fail, 'disk full'); end",
+    );
+    expect((await browser.logOut()).status).toBe(503);
+    await server.knex.raw('drop trigger full');
+    expect(await browser.whoAmI(), 'still logged in').toBe('ada');
+    expect((await browser.logOut()).status).toBe(204);
+    expect(await browser.whoAmI()).toBeUndefined();
   });
 
-  test('takes a row that cannot be read for no session, and lets its user log in again', async () => {
+  test('a read whose expiry could not be moved on is answered all the same', async () => {
+    const clock = stopClock();
     const { server, browser } = await loggedIn(step);
-    silenceErrorLog();
-    await server.knex('sessions').update({ sess: '{"cookie":' });
-    expect(
-      await browser.whoAmI(),
-      'what is no session counts as none: chapter 5, The code',
-    ).toBeUndefined();
+    const logged = keepErrorLog();
+    await server.knex.raw(
+      "create trigger full before update on sessions begin select raise(fail, 'disk full'); end",
+    );
+    await clock.advance(HOUR);
+    expect(await browser.whoAmI()).toBe('ada');
+    expect(logged().join('\n')).toMatch(/^The expiry of a session could not be moved on: /);
+  });
+
+  test.each([
+    ['not JSON', '{"cookie":'],
+    ['not an object', '"ada"'],
+    ['without a cookie', '{"userId":1}'],
+    ['with a cookie that is none', '{"userId":1,"cookie":null}'],
+  ])('a row that is %s is no session: its user logs in again', async (_what, sess) => {
+    const { server, browser } = await loggedIn(step);
+    const logged = keepErrorLog();
+    await server.knex('sessions').update({ sess });
+    expect(await browser.whoAmI()).toBeUndefined();
+    expect(logged()[0]).toMatch(/^A row in the sessions table holds no session/);
     expect((await browser.logIn(ada)).status).toBe(200);
     expect(await browser.whoAmI()).toBe('ada');
+  });
+});
+
+describe('a read does not write', () => {
+  test('between two steps of a minute, a request is two SELECTs: the session, and the user', async () => {
+    const clock = stopClock();
+    const { server, browser } = await loggedIn(step);
+    const statements: string[] = [];
+    server.knex.on('query', ({ sql }: { sql: string }) => statements.push(sql));
+    await clock.advance(MINUTE - 1000);
+    await browser.whoAmI();
+    expect(statements.splice(0)).toEqual([
+      'select `sess`, `expired` from `sessions` where `sid` = ?',
+      'select * from `users` where `id` = ? limit ?',
+    ]);
+    await clock.advance(1000);
+    await browser.whoAmI();
+    expect(statements.splice(0).map((sql) => sql.split(' ')[0])).toEqual([
+      'select',
+      'select',
+      'update',
+    ]);
+    await browser.whoAmI();
+    expect(statements, 'the minute begins anew').toHaveLength(2);
+  });
+
+  test('a session so ends up to a minute early, and never late', async () => {
+    const clock = stopClock();
+    const { server, browser } = await loggedIn(step);
+    const { cookie = '' } = browser; // sent by hand: a browser would drop it in time
+    const isKnown = async () => (await replay(server.url, cookie)).status === 200;
+    await clock.advance(MINUTE - 1000);
+    expect(await isKnown(), 'seen once more, which writes nothing').toBe(true);
+    await clock.advance(24 * HOUR - MINUTE + 1000 - 1);
+    const lastChance = await server.knex('sessions').first('expired');
+    expect(Date.parse(lastChance.expired) - Date.now(), 'to the end, in milliseconds').toBe(1);
+    await clock.advance(1);
+    expect(await isKnown(), 'a day after the login, 59 seconds early').toBe(false);
+  });
+
+  test('a login writes once: what express-session saves a second time is already there', async () => {
+    const { server, browser } = await registered(step);
+    const statements: string[] = [];
+    server.knex.on('query', ({ sql }: { sql: string }) => statements.push(sql.split(' ')[0] ?? ''));
+    await browser.logIn(ada);
+    expect(statements).toEqual(['select', 'delete', 'insert']);
   });
 });
 
@@ -94,3 +206,9 @@ describeStore('DurableStore', async () => {
 });
 
 describeKept(step);
+
+/** What the server prints of its errors, line by line, instead of printing it. */
+function keepErrorLog(): () => string[] {
+  const printed = vi.spyOn(console, 'error').mockImplementation(() => {});
+  return () => printed.mock.calls.flat().map(String);
+}

@@ -17,15 +17,9 @@ declare module 'express-session' {
   }
 }
 
-export function createApp({
-  store,
-  users,
-  secret,
-}: {
-  store: Store;
-  users: Users;
-  secret: string;
-}) {
+type Parts = { store: Store; users: Users; secret: string };
+
+export function createApp({ store, users, secret }: Parts) {
   const app = express();
   app.use(page, express.json()); // the page before the session: to look at it starts none
 

@@ -70,7 +70,8 @@ export class DurableStore extends ConnectSessionKnexStore {
 
   override set(sid: string, session: SessionData, callback?: Callback<void>) {
     return this.#answer(callback, undefined, async () => {
-      const { stored, data, expires } = this.#compare(session);
+      const { stored, expires } = this.#compare(session);
+      const data = dataOf(session);
       if (stored && !stored.isDue && stored.data === data) return; // saved again, with nothing new
       const row = { sess: JSON.stringify(session), expired: iso(expires) };
       // Only a new session is inserted. If one that had a row has none any more, its user logged out
@@ -156,13 +157,13 @@ export class DurableStore extends ConnectSessionKnexStore {
     return result;
   }
 
-  /** What of this session has a row, what it holds now, and whether its expiry moved far enough. */
+  /** What the row of this session held, and whether the expiry has moved on far enough since. */
   #compare(session: SessionData) {
     const row = this.#stored.get(session);
     const expires = expiryOf(session);
     const step = Math.min(MINUTE, (expires - Date.now()) / 2); // the half of a life that is short
     const stored = row && { ...row, isDue: Math.abs(expires - row.expires) >= step };
-    return { stored, data: dataOf(session), expires };
+    return { stored, expires };
   }
 
   #rows() {

@@ -22,7 +22,7 @@ export async function readStored(store: Store, sid: string): Promise<Stored | un
       .where({ [sidFieldName]: sid })
       .first();
     if (!row) return undefined;
-    return { session: JSON.parse(row.sess), row: { table: tableName, sid, expired: row.expired } };
+    return { session: parse(row.sess), row: { table: tableName, sid, expired: row.expired } };
   }
   return new Promise((resolve, reject) => {
     store.get(sid, (error, session) => {
@@ -30,6 +30,15 @@ export async function readStored(store: Store, sid: string): Promise<Stored | un
       else resolve(session ? { session: { ...session } } : undefined);
     });
   });
+}
+
+/** What is no JSON is shown as it is: who looks inside wants to see just that. */
+function parse(sess: string): Record<string, unknown> {
+  try {
+    return JSON.parse(sess);
+  } catch {
+    return { 'not JSON': sess };
+  }
 }
 
 /** @returns how many sessions the store holds, with those that expired and were not deleted yet. */
