@@ -66,7 +66,7 @@ describe('npm run diff', () => {
     const { stdout } = await run('diff', ['4', '5']);
     const [app = '', ...files] = stdout.split(/^--- /m).slice(1);
     expect(app).toContain('+  app.use(inspect, answerUnavailable, answerErrors);');
-    expect(app.split('\n').filter((line) => line.startsWith('+')).length).toBeLessThanOrEqual(7);
+    expect(app.split('\n').filter((line) => line.startsWith('+')).length).toBeLessThanOrEqual(8);
     const names = files.map((diff) => /^\+\+\+ steps\/05-durable\/(.*)/m.exec(diff)?.[1]);
     expect(names).toEqual([
       'create-sessions.ts',

@@ -72,7 +72,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
         'You are logged out of steps 01 and 02. You are still logged in to steps 03 and 04.',
       );
       const fates = await labPage.locator('.fate strong').allTextContents();
-      expect(fates).toEqual(['lost', 'lost', 'kept', 'kept']);
+      expect(fates.slice(0, 4)).toEqual(['lost', 'lost', 'kept', 'kept']); // those that run from the start
       const rows = await labPage.locator('#seen tr').all();
       const cells = rows.slice(0, 4).map((row) => row.locator('th, td').allTextContents());
       expect(await Promise.all(cells)).toEqual([
