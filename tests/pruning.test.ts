@@ -19,8 +19,8 @@ describe('pruning in step 05', () => {
     expect(details.join('\n'), 'it looks at every row').not.toMatch(/SCAN sessions/);
   });
 
-  // 1,000 rows among a million take a few times as long as among a thousand all the same: their ids are
-  // random, so each lies in another page of the index on `sid`. But no live row is looked at.
+  // The deleting itself takes a few times as long among a million: the ids are random, so each row lies in
+  // another page of the index on `sid`. But no live row is looked at, and the pauses outweigh the rest.
   test('among a million live sessions costs what it deletes; the library looks at all of them', async ({
     annotate,
   }) => {
@@ -41,7 +41,7 @@ describe('pruning in step 05', () => {
     );
     expect(nothing.many / nothing.few, 'nothing expired, a million to a thousand').toBeLessThan(3);
     expect(nothing.theirs / nothing.many, 'the library, to ours').toBeGreaterThan(20);
-    expect(thousand.many, 'a thousand expired, among a million').toBeLessThan(thousand.theirs);
+    expect(thousand.many / thousand.few, '1,000 expired, a million to a thousand').toBeLessThan(2);
   });
 
   test('holds the write lock for 100 rows at a time', async () => {

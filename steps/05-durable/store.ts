@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectSessionKnexStore } from 'connect-session-knex';
 import type { Request } from 'express';
 import type { SessionData } from 'express-session';
@@ -7,6 +8,7 @@ const MINUTE = 60 * 1000; // in milliseconds, as all durations here
 const DAY = 24 * 60 * MINUTE;
 const PATIENCE = 2000; // no request waits longer than this for one answer of the database
 const BATCH = 100; // the expired rows that one statement deletes: it holds the write lock so long
+const PAUSE = 10; // and then it lets others write: SQLite has no queue, they only look now and then
 
 /** The database did not do what a session needed. */
 export class StoreError extends Error {}
@@ -133,6 +135,7 @@ export class DurableStore extends ConnectSessionKnexStore {
       for (let deleted = BATCH; deleted === BATCH && !this.#closed; ) {
         const expired = this.#rows().where('expired', '<=', iso(Date.now())).limit(BATCH);
         deleted = await this.#rows().whereIn(id, expired.select(id)).delete();
+        if (deleted === BATCH) await pause(PAUSE);
       }
     } catch (error) {
       console.error(`Expired sessions could not be deleted: ${reason(error)}`); // the next time, then
