@@ -52,7 +52,7 @@ export class Terminals {
     await this.#servers.get(key)?.stop();
     const port = this.#ports.get(PORT) ?? (await freePort());
     this.#ports.set(PORT, port);
-    const server = new Terminal(this.#script(script, words), this.#folder, {
+    const server = new Terminal(this.#asNpmRuns(`npm run ${script}${words}`), this.#folder, {
       ...this.#environment,
       ...variables,
       PORT: port,
@@ -75,18 +75,21 @@ export class Terminals {
     return this.#translate(server.takePrinted());
   }
 
-  /** What npm runs, without the half second that npm takes. */
-  #script(name: string, words: string): string {
-    const manifest = JSON.parse(readFileSync(join(this.#folder, 'package.json'), 'utf8'));
-    return `${manifest.scripts[name]}${words.replace(' -- ', ' ')}`;
+  /** What npm runs: it would take half a second to start, and repeat the command. */
+  #asNpmRuns(command: string): string {
+    const { scripts } = JSON.parse(readFileSync(join(this.#folder, 'package.json'), 'utf8'));
+    const [, name = '', words = ''] = /^npm (?:run )?([\w:-]+)(.*)$/.exec(command) ?? [];
+    return scripts[name]
+      ? `${scripts[name]}${words.replace(/ --(?= |$)/, '')}`
+      : command.replace(/^npm /, 'npm --silent ');
   }
 
   /** Types a command. @returns what it printed. */
   async type(command: string): Promise<string[]> {
     const real = [...this.#ports].reduce(
       (line, [port, realPort]) => line.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${realPort}`),
-      // npm would repeat the command, and curl shows its progress when nobody looks.
-      command.replace(/^npm (run|test)/, 'npm --silent $1').replace(/^curl /, 'curl -sS '),
+      // curl shows its progress when nobody looks.
+      this.#asNpmRuns(command).replace(/^curl /, 'curl -sS '),
     );
     const terminal = new Terminal(real, this.#folder, this.#environment);
     await terminal.prints(() => false, LONG_PATIENCE);

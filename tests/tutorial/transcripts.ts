@@ -218,5 +218,5 @@ function misread(file: string, { language, lines, line }: Block): Problem[] {
   const first = lines.findIndex((text) => !text.startsWith('# '));
   if (first !== -1 && lines[first]?.startsWith('$ ')) return [];
   const message = `Expected is a command, "$ …", or as the first line: ${FIRST_TERMINAL}`;
-  return [{ file, line: line + Math.max(first, 0), message }];
+  return [{ file, line, message }];
 }
