@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,7 +12,11 @@ import { root } from '#tools/steps.ts';
 export async function copyProject(folder: string): Promise<void> {
   const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--deduplicate'];
   const { stdout } = await promisify(execFile)('git', list, { cwd: root });
-  for (const file of stdout.split('\0').filter(Boolean)) {
+  const files = stdout.split('\0').filter(Boolean);
+  // Git lists what is installed when it is a link; and files that were deleted, and are not yet forgotten.
+  for (const file of files.filter(
+    (file) => file !== 'node_modules' && existsSync(join(root, file)),
+  )) {
     await mkdir(dirname(join(folder, file)), { recursive: true });
     await cp(join(root, file), join(folder, file));
   }

@@ -29,6 +29,9 @@ const columns: [title: string, cell: (measured: Measured) => string][] = [
   ['expired sessions', ({ expired }) => expired],
 ];
 
+/** What npm run compare says before it begins. */
+export const announcement = 'Starting, stopping and killing the real server of each step.';
+
 /** The head of the table that `npm run compare` prints. */
 export const titles = columns.map(([title]) => title);
 

@@ -1,23 +1,32 @@
 import { describe, expect, test } from 'vitest';
 import { steps } from '#tools/steps.ts';
 import { table } from '#tools/table.ts';
-import { measure, titles, toRow } from './measure.ts';
+import { announcement, measure, titles, toRow } from './measure.ts';
+import { mismatch } from './tutorial/match.ts';
 import { readText } from './tutorial/text.ts';
 
 const tutorial = await readText('TUTORIAL.md');
 const readme = await readText('README.md');
 
 /** What the tutorial says that npm run compare prints: the rows of its table. */
-const promised = shown().slice(2).map(cells);
+const { lines: shown = [], line = 0 } =
+  tutorial.blocks.find(({ lines }) => lines[0] === '$ npm run compare') ?? {};
+const rows = shown.filter((line) => line.startsWith('|')).slice(2);
+const promised = rows.map(cells);
 
 describe.each(steps)('the real server of %s', (step) => {
   test('does with its logins what the tutorial says: restarted, killed, and looked into', async () => {
-    expect(toRow(await measure(step))).toEqual(promised.find(([name]) => name === step));
+    const index = promised.findIndex(([name]) => name === step);
+    const place = `${tutorial.file}:${line + shown.indexOf(rows[index] ?? '')}`;
+    expect(toRow(await measure(step)), place).toEqual(promised[index]);
   });
 });
 
-test('the table in the tutorial is as npm run compare prints it', () => {
-  expect(shown().join('\n')).toBe(table([titles, ...promised]));
+test('the transcript in the tutorial is as npm run compare prints it', () => {
+  const printed = [announcement, '', ...table([titles, ...promised]).split('\n')];
+  const wrong = mismatch(shown.slice(1), printed);
+  const message = wrong ? `${tutorial.file}:${line + 1 + wrong.index}: ${wrong.message}` : '';
+  expect(message).toBe('');
   expect(promised.map(([step]) => step)).toEqual(steps);
 });
 
@@ -31,12 +40,6 @@ test.each([
     promised.map(([step = '', restart]) => [String(Number(step.slice(0, 2))), restart]),
   );
 });
-
-/** The lines of the table in the transcript of npm run compare. */
-function shown(): string[] {
-  const block = tutorial.blocks.find(({ lines }) => lines[0] === '$ npm run compare');
-  return block?.lines.filter((line) => line.startsWith('|')) ?? [];
-}
 
 function cells(line: string): string[] {
   return line

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type Measured, measure, titles, toRow } from '#tests/measure.ts';
+import { announcement, type Measured, measure, titles, toRow } from '#tests/measure.ts';
 import { command, UsageError } from './command.ts';
 import { steps } from './steps.ts';
 import { table } from './table.ts';
@@ -7,7 +7,7 @@ import { table } from './table.ts';
 await command(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
   if (positionals.length > 0) throw new UsageError('Type npm run compare: it compares all steps.');
-  console.log('Starting, stopping and killing the real server of each step.\n');
+  console.log(`${announcement}\n`);
   const measured: Measured[] = [];
   for (const step of steps) {
     if (process.stderr.isTTY) process.stderr.write(`\r${step} ...`);

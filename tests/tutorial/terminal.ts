@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -11,7 +12,8 @@ const PATIENCE = 20_000;
 /** And how long a command may take; some run tests. */
 const LONG_PATIENCE = 90_000;
 
-const LISTENS = /· http:\S+ · process \d+$/m;
+/** A server says where it listens; and vitest, that it waits for the next change. */
+const IS_READY = /\bhttp:\S+.*$|for file changes/m;
 
 /** The reader's terminals, in a folder of the project: servers run in some, commands in another. */
 export class Terminals {
@@ -44,21 +46,20 @@ export class Terminals {
    *
    * @returns what it printed until it listens, or ended.
    */
-  async serve(words: string[], variables: Record<string, string>): Promise<string[]> {
+  async serve(script: string, words: string, variables: Record<string, string>): Promise<string[]> {
     const { PORT = '3000' } = variables;
-    await this.#servers.get(PORT)?.stop();
+    const key = script === 'practice' ? script : PORT; // its tests run beside a server
+    await this.#servers.get(key)?.stop();
     const port = this.#ports.get(PORT) ?? (await freePort());
     this.#ports.set(PORT, port);
-    // What npm runs, without the half second that npm takes.
-    const command = `node --import tsx tools/step.ts ${words.join(' ')}`;
-    const server = new Terminal(command, this.#folder, {
+    const server = new Terminal(this.#asNpmRuns(`npm run ${script}${words}`), this.#folder, {
       ...this.#environment,
       ...variables,
       PORT: port,
     });
-    this.#servers.set(PORT, server);
+    this.#servers.set(key, server);
     this.#last = server;
-    await server.prints((printed) => LISTENS.test(printed));
+    await server.prints((printed) => IS_READY.test(printed));
     return this.#translate(server.takePrinted());
   }
 
@@ -74,12 +75,21 @@ export class Terminals {
     return this.#translate(server.takePrinted());
   }
 
+  /** What npm runs: it would take half a second to start, and repeat the command. */
+  #asNpmRuns(command: string): string {
+    const { scripts } = JSON.parse(readFileSync(join(this.#folder, 'package.json'), 'utf8'));
+    const [, name = '', words = ''] = /^npm (?:run )?([\w:-]+)(.*)$/.exec(command) ?? [];
+    return scripts[name]
+      ? `${scripts[name]}${words.replace(/ --(?= |$)/, '')}`
+      : command.replace(/^npm /, 'npm --silent ');
+  }
+
   /** Types a command. @returns what it printed. */
   async type(command: string): Promise<string[]> {
     const real = [...this.#ports].reduce(
       (line, [port, realPort]) => line.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${realPort}`),
-      // npm would repeat the command, and curl shows its progress when nobody looks.
-      command.replace(/^npm (run|test)/, 'npm --silent $1').replace(/^curl /, 'curl -sS '),
+      // curl shows its progress when nobody looks.
+      this.#asNpmRuns(command).replace(/^curl /, 'curl -sS '),
     );
     const terminal = new Terminal(real, this.#folder, this.#environment);
     await terminal.prints(() => false, LONG_PATIENCE);
