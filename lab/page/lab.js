@@ -94,7 +94,12 @@ async function crashEverything() {
   await pause(PAUSE);
   announce('They start again …');
   await Promise.all(up.map((card) => card.act('start')));
-  while (!up.every(({ isSettled }) => isSettled)) await pause(20);
+  while (!up.every(({ isSettled }) => isSettled)) {
+    await pause(100);
+    // A question that came too early for a server was lost: it is asked again.
+    const silent = up.filter(({ isSettled, state }) => !isSettled && state.phase === 'up');
+    await Promise.all(silent.map((card) => card.check()));
+  }
   const lost = up.filter(({ fate }) => fate === 'lost');
   const kept = up.filter(({ fate }) => fate === 'kept');
   if (!hadLogin) announce('They are back. You were not logged in, so nothing was lost.');

@@ -126,7 +126,8 @@ export class StepCard {
   async check() {
     const { step, processId, lastEnd } = this.state;
     const inspected = await ask('GET', `${step}/inspect`);
-    if (inspected.status >= 500 && this.state.phase === 'up') {
+    const isFailing = inspected.status === 500 || inspected.status === 503; // the server's own answer
+    if (isFailing && this.state.phase === 'up') {
       this.#text('.who', 'it cannot tell');
       this.#asked = processId ?? undefined;
     }

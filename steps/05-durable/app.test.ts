@@ -89,7 +89,9 @@ describe('a database that fails', () => {
     expect((await browser.logIn(ada)).status).toBe(200);
   });
 
-  test('that does not answer at all is waited for two seconds, and no longer', async () => {
+  test('that does not answer at all is waited for two seconds, and no longer', {
+    timeout: 5000,
+  }, async () => {
     const knex = await openPlainDatabase('file::memory:');
     const held = await knex.transaction(); // the only connection, which Knex itself waits a minute for
     const clock = stopClock();
