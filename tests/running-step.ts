@@ -7,6 +7,7 @@ import { ConnectSessionKnexStore } from 'connect-session-knex';
 import type { Express, Request } from 'express';
 import type { Store } from 'express-session';
 import type { Knex } from 'knex';
+import { vi } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 import { Users } from '#database/users.ts';
 import { address, closeServer } from '#steps/shared/serve.ts';
@@ -59,6 +60,7 @@ export class RunningStep {
 
   /** Stops the step for good, and deletes its database. */
   async dispose(): Promise<void> {
+    vi.useRealTimers(); // with a clock that a test has stopped, nothing ends
     try {
       await this.stop();
     } finally {
