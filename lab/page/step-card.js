@@ -69,8 +69,9 @@ export class StepCard {
   /** Shows the state of the process. @param {StepState} state */
   show(state) {
     this.state = state;
-    const { phase, error } = state;
+    const { phase, error, lastEnd } = state;
     this.#card.dataset.phase = phase;
+    this.#card.toggleAttribute('data-fresh', phase === 'down' && lastEnd === null);
     const lamp = phase === 'up' ? 'up' : phase === 'starting' ? 'unknown' : 'down';
     this.#text('.process', phases[phase](state)).dataset.state = lamp;
     this.#text('.error', error ?? '').hidden = !error;
