@@ -73,14 +73,18 @@ describe('the real server of 05-durable under load, one fault after the other', 
     ['all of the file but its first page is', 4096],
   ] as const)('%s', async ([_what, begin], { annotate }) => {
     await runSql(url, 'pragma wal_checkpoint(truncate)'); // all of it is in the file now
-    const { outcomes, summary } = await underLoad(async () => {
+    const { outcomes, summary } = await underLoad(async (load) => {
+      // Nobody may write meanwhile: what was written to garbage would spoil the file that is put back.
+      const knex = await connect(url, (knex) => knex.raw('begin immediate'));
       const { size } = await stat(file);
       await copyFile(file, `${file}.good`);
       const handle = await open(file, 'r+');
       await handle.write('garbage '.repeat((size - begin) / 8), begin);
       await handle.close();
-      await pause(500);
+      await load.until(({ what, outcome }) => what === 'login' && outcome === 503);
       await copyFile(`${file}.good`, file);
+      await knex.raw('rollback');
+      await knex.destroy();
     });
     await annotate(summary);
     expect(outcomes).toEqual(['200', '503']);
