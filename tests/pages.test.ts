@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -10,6 +9,7 @@ import { steps } from '#tools/steps.ts';
 import { ada } from './browser.ts';
 import { areUp, LabProcess, stateOf } from './lab-process.ts';
 import { barriers, focused, openWindow, says, tabTo } from './screen.ts';
+import { temporaryEnvironment } from './temporary.ts';
 
 const actOne = steps.slice(0, 4);
 const keeps = (step: string) => step >= '03';
@@ -193,7 +193,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
   });
 
   test('a page notices within 2 seconds that its server went away, and that it is back', async () => {
-    const environment = await temporaryDatabase();
+    const environment = await temporaryEnvironment();
     let server = await ServerProcess.start('03-knex-sqlite', environment);
     onTestFinished(async () => {
       await server.end('SIGKILL');
@@ -218,7 +218,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
 
   test('a page breaks the database of step 04 and mends it: the server dies, the session is kept', async () => {
     const step = '04-minimal-payload';
-    const environment = await temporaryDatabase();
+    const environment = await temporaryEnvironment();
     let server = await ServerProcess.start(step, environment);
     onTestFinished(async () => {
       await server.end('SIGKILL');
@@ -275,9 +275,3 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     return open(url);
   }
 });
-
-async function temporaryDatabase(): Promise<{ DATABASE_URL: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  return { DATABASE_URL: `file:${join(folder, 'test.sqlite3')}` };
-}
