@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Knex } from 'knex';
-import type { Database } from 'sqlite3';
+import type { Database, Statement } from 'sqlite3';
 import { migrationsWith } from '#database/migrations/index.ts';
 import { connect, DatabaseError } from '#database/open.ts';
 import * as createSessions from './create-sessions.ts';
@@ -22,6 +22,11 @@ const CONNECTIONS = 2;
 
 /** How long a statement waits for the connection. Knex's own minute is longer than users wait. */
 const QUEUE = 1000;
+
+/** How many statements a connection keeps. An application has few that differ in more than their values. */
+const STATEMENTS = 50;
+
+type Answer = (this: Statement, error: Error | null, rows: unknown[]) => void;
 
 /** How long another process may take to make the tables. */
 const PATIENCE = 10_000;
@@ -52,9 +57,37 @@ export function openDatabase(url: string): Promise<Knex> {
 }
 
 function prepare(connection: Database, done: (error: Error | null, connection: Database) => void) {
+  keepStatements(connection);
   connection.exec(pragmas, (error) => {
     if (!error) return done(null, connection);
     connection.close(() => done(error, connection)); // or it would stay open, and nobody's
+  });
+}
+
+/**
+ * Has each statement that reads compiled once for a connection, and not for each request. SQLite does it
+ * anew by itself when the tables have changed.
+ */
+function keepStatements(connection: Database): void {
+  const statements = new Map<string, Statement>();
+  const close = connection.close.bind(connection);
+  Object.assign(connection, {
+    all(sql: string, values: unknown, answer: Answer): void {
+      const known = statements.get(sql);
+      if (known) {
+        known.all(values, answer);
+        return;
+      }
+      const statement = connection.prepare(sql, (error) => {
+        if (error) answer.call(statement, error, []);
+        else if (statements.size < STATEMENTS) statements.set(sql, statement.all(values, answer));
+        else statement.all(values, answer).finalize();
+      });
+    },
+    close(closed: (error: Error | null) => void): void {
+      for (const statement of statements.values()) statement.finalize(); // or it would not close
+      close(closed);
+    },
   });
 }
 

@@ -17,14 +17,20 @@ export const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** `GET /`: the page, and what it needs, its buttons included. Comes before the session middleware, so it starts no session. */
-export const page = Router().use(
-  fault,
-  express.static(pageFolder, {
-    setHeaders: (res) => {
-      res.setHeader('Content-Security-Policy', contentSecurityPolicy);
-      res.setHeader('X-Content-Type-Options', 'nosniff');
-      res.setHeader('Referrer-Policy', 'no-referrer');
-    },
-  }),
-);
+const files = express.static(pageFolder, {
+  setHeaders: (res) => {
+    res.setHeader('Content-Security-Policy', contentSecurityPolicy);
+    res.setHeader('X-Content-Type-Options', 'nosniff');
+    res.setHeader('Referrer-Policy', 'no-referrer');
+  },
+});
+
+/**
+ * `GET /`: the page, and what it needs, its buttons included. Comes before the session middleware, so it
+ * starts no session.
+ */
+export const page = Router().use(fault, (req, res, next) => {
+  if (req.path.startsWith('/api/'))
+    next(); // no file: to look for one on the disk would only take time
+  else files(req, res, next);
+});
