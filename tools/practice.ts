@@ -9,7 +9,7 @@ import { findStep, practice, root, stepFolder, steps } from './steps.ts';
 /** What to do first, for each step that one can practise. */
 const firstMove: Record<string, string> = {
   '02-pruned-memory':
-    'Give session() a store that deletes expired sessions: the one of memorystore.',
+    'In app.ts, give session() a store that deletes expired sessions: that of memorystore.',
   '03-knex-sqlite':
     'In app.ts, let createApp take knex, and give session() a store that writes to it.',
   '04-minimal-payload':
