@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ['steps/**/*.test.ts', 'tests/**/*.test.ts'],
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
     reporters: ['tree'], // names every test: npm test 03 reads as the summary of its chapter
     restoreMocks: true,
     unstubEnvs: true,

@@ -223,7 +223,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     onTestFinished(async () => {
       await server.end('SIGKILL');
     });
-    const page = await openPage(server.url);
+    const page = await openPage(server.url, { breaksDatabase: true });
     await page.getByRole('button', { name: 'Log in' }).click();
     await says(page, '#headline', 'Logged in as demo.');
     await page.getByRole('button', { name: 'Break the database' }).click();
@@ -242,7 +242,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
 
   test('in the lab, step 05 is started when it is asked for, and outlasts its database', async () => {
     const card = (part: string) => `.step[data-step="05-durable"] ${part}`;
-    const page = await openPage(lab.url);
+    const page = await openPage(lab.url, { breaksDatabase: true });
     await says(page, card('.process'), 'down');
     await page.getByRole('button', { name: 'Start step 05', exact: true }).click();
     await says(page, card('.process'), /^process \d+$/);
@@ -269,8 +269,8 @@ describe.skipIf(isSkipped)('in a real browser', () => {
   });
 
   /** A page in a window of its own, which closes with the test. */
-  async function openPage(url: string): Promise<Page> {
-    const { open, close } = await openWindow(browser);
+  async function openPage(url: string, options = {}): Promise<Page> {
+    const { open, close } = await openWindow(browser, options);
     onTestFinished(close);
     return open(url);
   }

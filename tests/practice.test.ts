@@ -15,6 +15,7 @@ const toDo: Record<string, string[]> = {
     'still knows who you are when the server restarts',
     'deletes expired rows within the hour, and keeps the others',
     'lies in the table and under the id that the options name',
+    'lies in the database that server.ts opens',
     "holds the user's name and password hash, which nobody needs there",
   ],
   '04-minimal-payload': [
@@ -25,14 +26,14 @@ const toDo: Record<string, string[]> = {
   ],
   '05-durable': [
     'makes no method of the store reject: nobody would look, and Node would end the process',
-    'that does not answer at all is waited for two seconds, and no longer',
+    'that does not answer at all: it is waited for two seconds, and no longer',
     'a read whose expiry could not be moved on is answered all the same',
     'a row that is not JSON is no session: its user logs in again',
     'a row that is not an object is no session: its user logs in again',
     'a row that is without a cookie is no session: its user logs in again',
     'a row that is with a cookie that is none is no session: its user logs in again',
     'between two steps of a minute, a request is two SELECTs: the session, and the user',
-    'a session so ends up to a minute early, and never late',
+    'so a session ends up to a minute early, and never late',
     'a login writes once: what express-session saves a second time is already there',
     'tells when a touched session really ends',
     'lets a session whose cookie has no date live on with its user',
@@ -51,7 +52,8 @@ const toDo: Record<string, string[]> = {
   ],
 };
 
-describe('npm run practice', () => {
+// Each runs a test file of its own, in a process of its own.
+describe('npm run practice', { timeout: 60_000 }, () => {
   test.each(Object.keys(toDo))(
     '%s: says what to do, test by test, in the order in which you build it',
     async (step) => {

@@ -2,8 +2,11 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 
-/** Chromium reports answers such as 401 and 503, and servers that are down. It is all about those. */
-const expected = /^Failed to load resource: .*(status of [45]\d\d|net::ERR_)/;
+/** Chromium reports answers such as 401, and servers that are down. Those are what it is all about. */
+const expected = /^Failed to load resource: .*(status of (4\d\d|502)|net::ERR_)/;
+
+/** What a server answers whose database is broken. */
+const ofDatabase = /^Failed to load resource: .*status of (500|503)/;
 
 /** Nothing is allowed but what is named, and nothing is named but what the server itself has. */
 const strict =
@@ -12,15 +15,21 @@ const strict =
 /**
  * Opens a window of a browser that knows nobody. What it shows must have had nothing to complain of, and
  * sent no request that left this machine: closing it checks that.
+ *
+ * @param breaksDatabase whether the answers of a server without its database are expected as well.
  */
-export async function openWindow(browser: Browser, options?: BrowserContextOptions) {
+export async function openWindow(
+  browser: Browser,
+  { breaksDatabase = false, ...options }: BrowserContextOptions & { breaksDatabase?: boolean } = {},
+) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(15_000);
   const complaints: string[] = [];
   context.on('weberror', (error) => complaints.push(String(error.error())));
   context.on('console', (message) => {
-    const isError = message.type() === 'error' && !expected.test(message.text());
-    if (isError) complaints.push(message.text());
+    const text = message.text();
+    const isExpected = expected.test(text) || (breaksDatabase && ofDatabase.test(text));
+    if (message.type() === 'error' && !isExpected) complaints.push(text);
   });
   context.on('request', (request) => {
     const { protocol, hostname } = new URL(request.url());

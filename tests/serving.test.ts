@@ -52,6 +52,19 @@ describe.each(steps)('the real server of %s, in production', (step) => {
   });
 });
 
+test('while you learn, a page breaks and mends the database, and no other site can ask for it', async () => {
+  const environment = await temporaryEnvironment();
+  const browser = new Browser((await start('03-knex-sqlite', environment)).url);
+  // What a form of another site can send. For JSON a browser would ask first, and nobody would say yes.
+  const form = await browser.post('/database/break').type('form').send('');
+  expect(form.status).toBe(404);
+  expect((await browser.get('/inspect')).status, 'it is broken').toBe(200);
+  expect((await browser.post('/database/break', {})).status).toBe(204);
+  expect((await browser.post('/database/mend', {})).status).toBe(204);
+  await browser.logIn(demo);
+  expect(await browser.whoAmI()).toBe(demo.username);
+});
+
 describe('a server that cannot work says so in one line, and exits with 1', () => {
   test.each([
     ['a database in a folder that is missing', { DATABASE_URL: 'file:/no/folder/x.sqlite3' }],

@@ -193,7 +193,7 @@ export function describeStore(
       const late = Object.assign(await load('a'), { theme: 'dark' });
       await destroy('a');
       await set('a', late);
-      expect(await get('a')).toBeUndefined();
+      expect(await get('a'), 'the late save has brought the session back').toBeUndefined();
     });
 
     it('brings nothing back by a save in flight: expiry wins', async () => {
@@ -203,7 +203,7 @@ export function describeStore(
       clock.goOn(HOUR + 2000);
       late.cookie.maxAge = HOUR; // as express-session does at the end of each request
       await set('a', late);
-      expect(await get('a')).toBeUndefined();
+      expect(await get('a'), 'the late save has brought the session back').toBeUndefined();
     });
 
     it('saves a session that changed, and one that is to live longer', async () => {

@@ -9,9 +9,9 @@ import { findStep, practice, root, stepFolder, steps } from './steps.ts';
 /** What to do first, for each step that one can practise. */
 const firstMove: Record<string, string> = {
   '02-pruned-memory':
-    'In app.ts, give session() a store that deletes expired sessions: that of memorystore.',
+    'In app.ts, give session() a store that deletes expired sessions. Call what memorystore exports with session: that makes its class.',
   '03-knex-sqlite':
-    'In app.ts, let createApp take knex, and give session() a store that writes to it.',
+    'Let createApp in app.ts take knex, and server.ts pass it. Then give session() a store that writes to it.',
   '04-minimal-payload':
     'In app.ts, let the login store the id of the user, and nothing else of the user.',
   '05-durable': 'In store.ts, let no method reject: begin with get.',
@@ -24,8 +24,8 @@ await command(async () => {
   const options = words.filter((word) => word.startsWith('-'));
   const [step, ...more] = words.filter((word) => !word.startsWith('-'));
   if (more.length > 0) throw new UsageError('Give one step: npm run practice 3.');
-  if (step) await begin(findStep(step));
-  else findStep(practice); // there must be one to go on with
+  const folder = findStep(step ?? practice); // to go on with a practice, there must be one
+  if (folder !== practice) await begin(folder);
   await runTests(options);
 });
 
@@ -58,6 +58,7 @@ steps/practice holds the code of ${existsSync(start) ? `${step} without its less
   First   ${firstMove[step] ?? 'Read what the first failing test says.'}
           The tests run again whenever you save a file in steps/practice.
   Stuck?  The first failing test says what to try. TUTORIAL.md has three hints: chapter ${number}, "Your turn".
+  Later   npm run practice goes on with it. With a number it begins anew, and keeps this one.
   Run it  npm run step practice
   Done?   npm run diff practice ${number} compares it with ours.
 `);

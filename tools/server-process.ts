@@ -94,7 +94,7 @@ export class ServerProcess {
   }
 
   get url(): string {
-    return /http:\S+/.exec(this.#stdout)?.[0] ?? '';
+    return /(http:\S+) · process \d+\n/.exec(this.#stdout)?.[1] ?? '';
   }
 
   get processId(): number | undefined {
@@ -133,7 +133,7 @@ export class ServerProcess {
   }
 
   async #listening(): Promise<void> {
-    while (!this.#stdout.includes('\n')) {
+    while (!this.url) {
       if (this.#child.stdout) await once(this.#child.stdout, 'data');
     }
   }

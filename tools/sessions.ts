@@ -27,8 +27,10 @@ await command(async () => {
   try {
     if (!(await knex.schema.hasTable('sessions'))) {
       throw new UsageError(
-        `${step} keeps its sessions in memory, where only its own process can read them: ` +
-          'see /inspect while it runs. They are rows from step 03 on.',
+        step === practice
+          ? `${relative(root, file)} has no table sessions. Does server.ts pass knex, and is it the store's?`
+          : `${step} keeps its sessions in memory, where only its own process can read them: ` +
+              'see /inspect while it runs. They are rows from step 03 on.',
       );
     }
     const rows: Row[] = await knex('sessions').orderBy('expired');

@@ -1,9 +1,15 @@
+import { join } from 'node:path';
 import { ConnectSessionKnexStore } from 'connect-session-knex';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { readDatabase } from '#database/open.ts';
+import { demo } from '#steps/shared/demo-account.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
+import { Browser } from '#tests/browser.ts';
 import { compile } from '#tests/compiler.ts';
 import { describeKept } from '#tests/kept.ts';
 import { describeLogin, loggedIn } from '#tests/login.ts';
+import { temporaryEnvironment } from '#tests/temporary.ts';
+import { ServerProcess } from '#tools/server-process.ts';
 import { createApp } from './app.ts';
 
 describeLogin(createApp);
@@ -19,6 +25,24 @@ describe('the row of a session', () => {
     expect(Object.keys(rows[0]).sort(), where).toEqual(['expired', 'sess', 'sid']);
     expect(rows[0].sid, 'the id in the row is not the one in the cookie').toBe(browser.sessionId);
     expect(Date.parse(rows[0].expired), 'the row has expired').toBeGreaterThan(Date.now());
+  });
+
+  test('lies in the database that server.ts opens', async () => {
+    const environment = await temporaryEnvironment();
+    const server = await ServerProcess.startScript(
+      join(import.meta.dirname, 'server.ts'),
+      environment,
+    );
+    onTestFinished(async () => {
+      await server.end('SIGKILL');
+    });
+    await new Browser(server.url).logIn(demo);
+    const knex = await readDatabase(environment.DATABASE_URL);
+    const isThere = await knex.schema.hasTable('sessions');
+    await knex.destroy();
+    expect(isThere, 'server.ts does not pass its knex to createApp: chapter 3, The code').toBe(
+      true,
+    );
   });
 
   test("holds the user's name and password hash, which nobody needs there", async () => {

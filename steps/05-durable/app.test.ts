@@ -90,7 +90,7 @@ describe('a database that fails', () => {
     expect((await browser.logIn(ada)).status).toBe(200);
   });
 
-  test('that does not answer at all is waited for two seconds, and no longer', {
+  test('that does not answer at all: it is waited for two seconds, and no longer', {
     timeout: 5000,
   }, async () => {
     const knex = await openPlainDatabase('file::memory:');
@@ -179,7 +179,7 @@ describe('a read does not write', () => {
     expect(statements, 'the minute begins anew').toHaveLength(2);
   });
 
-  test('a session so ends up to a minute early, and never late', async () => {
+  test('so a session ends up to a minute early, and never late', async () => {
     const clock = stopClock();
     const { server, browser } = await loggedIn(step);
     const { cookie = '' } = browser; // sent by hand: a browser would drop it in time
