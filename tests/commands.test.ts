@@ -69,9 +69,12 @@ describe('npm run diff', () => {
     expect(app.split('\n').filter((line) => line.startsWith('+')).length).toBeLessThanOrEqual(8);
     const names = files.map((diff) => /^\+\+\+ steps\/05-durable\/(.*)/m.exec(diff)?.[1]);
     expect(names).toEqual([
+      'server.ts',
+      'answer.ts',
       'create-sessions.ts',
       'database.ts',
-      'server.ts',
+      'payload.ts',
+      'pruning.ts',
       'store.ts',
       'unavailable.ts',
     ]);

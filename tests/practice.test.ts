@@ -52,8 +52,8 @@ const toDo: Record<string, string[]> = {
   ],
 };
 
-// Each runs a test file of its own, in a process of its own.
-describe('npm run practice', { timeout: 60_000 }, () => {
+// Each runs all tests of a step in a process of its own, and waits for those that hang.
+describe('npm run practice', { timeout: 120_000 }, () => {
   test.each(Object.keys(toDo))(
     '%s: says what to do, test by test, in the order in which you build it',
     async (step) => {

@@ -14,7 +14,8 @@ const { lines: shown = [], line = 0 } =
 const rows = shown.filter((line) => line.startsWith('|')).slice(2);
 const promised = rows.map(cells);
 
-describe.each(steps)('the real server of %s', (step) => {
+// Each starts real servers one after the other, and waits for bcrypt.
+describe.each(steps)('the real server of %s', { timeout: 60_000 }, (step) => {
   test('does with its logins what the tutorial says: restarted, killed, and looked into', async () => {
     const index = promised.findIndex(([name]) => name === step);
     const place = `${tutorial.file}:${line + shown.indexOf(rows[index] ?? '')}`;

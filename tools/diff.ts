@@ -16,10 +16,15 @@ await command(async () => {
   for (const file of files(before, after)) show(join(before, file), join(after, file));
 });
 
-/** The code of both steps, without their tests: those tell the lesson in their own words. */
+/**
+ * The code of both steps, what they have in common before what is new, without their tests: those tell the
+ * lesson in their own words.
+ */
 function files(...folders: string[]): string[] {
-  const names = folders.flatMap((folder) => readdirSync(folder));
-  return [...new Set(names)].filter((name) => /(?<!\.test)\.ts$/.test(name)).sort();
+  const names = folders.flatMap((folder) => readdirSync(folder)).sort();
+  const code = [...new Set(names)].filter((name) => /(?<!\.test)\.ts$/.test(name));
+  const isCommon = (name: string) => folders.every((folder) => existsSync(join(folder, name)));
+  return [...code.filter(isCommon), ...code.filter((name) => !isCommon(name))];
 }
 
 /** Prints what git finds different in one file, and nothing when it is the same. */

@@ -9,9 +9,10 @@ import { describeLogin, loggedIn, registered } from '#tests/login.ts';
 import type { CreateAppAndDatabase } from '#tests/running-step.ts';
 import { describeStore } from '#tests/store-contract.ts';
 import { emptyDatabase, onKnex } from '#tests/store-on-knex.ts';
+import { StoreError } from './answer.ts';
 import { createApp } from './app.ts';
 import { openDatabase } from './database.ts';
-import { DurableStore, StoreError } from './store.ts';
+import { DurableStore } from './store.ts';
 
 const MINUTE = 60_000;
 

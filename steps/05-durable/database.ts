@@ -33,12 +33,13 @@ const PATIENCE = 10_000;
 
 /** Opens the database as the shared `openDatabase` does, made for a server that must go on. */
 export function openDatabase(url: string): Promise<Knex> {
+  const connections = url.endsWith(':memory:') ? 1 : CONNECTIONS; // in memory, each has its own database
   const spoiled = new Set<string>();
   return connect(
     url,
     async (knex) => {
       await migrate(knex, url);
-      // After these errors, a connection may remember what was never in the database.
+      // After these errors, a connection may have read what was never in the database.
       knex.on('query-error', (error, { __knexUid: connection }) => {
         if (/^SQLITE_(CORRUPT|NOTADB|IOERR|CANTOPEN)/.test(error.code)) spoiled.add(connection);
       });
@@ -47,10 +48,16 @@ export function openDatabase(url: string): Promise<Knex> {
       acquireConnectionTimeout: QUEUE,
       compileSqlOnError: false, // errors name the statement without its values, the session ids
       pool: {
-        min: 1,
-        max: url.endsWith(':memory:') ? 1 : CONNECTIONS, // in memory, each connection has its own
+        // Opened once, and kept. With its last connection SQLite ends its second file: it copies it into
+        // the first one, and deletes it. That must not happen while the first one is broken.
+        min: connections,
+        max: connections,
         afterCreate: prepare,
-        validate: ({ __knexUid: connection }) => !spoiled.delete(connection), // a new one, then
+        // So a connection that has read from a broken file forgets that, before it is used again.
+        validate: (connection) => {
+          if (spoiled.delete(connection.__knexUid)) forgetPages(connection);
+          return true;
+        },
       },
     },
   );
@@ -62,6 +69,11 @@ function prepare(connection: Database, done: (error: Error | null, connection: D
     if (!error) return done(null, connection);
     connection.close(() => done(error, connection)); // or it would stay open, and nobody's
   });
+}
+
+/** Should it fail, the next query tells. */
+function forgetPages(connection: Database): void {
+  connection.exec('PRAGMA shrink_memory', () => {});
 }
 
 /**

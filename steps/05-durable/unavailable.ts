@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler } from 'express';
 import createKnex from 'knex';
 import { reason } from '#database/open.ts';
-import { StoreError } from './store.ts';
+import { StoreError } from './answer.ts';
 
 /** Answers 503 when the database failed: for the session, or for the user that it names. */
 export const answerUnavailable: ErrorRequestHandler = (error, req, res, next) => {
