@@ -29,10 +29,10 @@ export async function answer<T>(
   return result;
 }
 
-async function within<T>(duration: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${duration} ms`)), duration);
+function within<T>(duration: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error(`no answer in ${duration} ms`));
+    const timer = setTimeout(late, duration);
+    work.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

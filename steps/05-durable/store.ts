@@ -75,14 +75,14 @@ export class DurableStore extends ConnectSessionKnexStore {
 
   /** Moves the expiry on, in steps: in between, a request that changes nothing writes nothing. */
   override touch(sid: string, session: SessionData, callback?: Callback<void>) {
+    const { stored, expires } = this.#compare(session);
+    if (stored && !stored.isDue) return Promise.resolve(callback?.(null));
     // The answer is on its way to the browser already: an error now could only tear it.
     const done: Callback<void> = (error) => {
       if (error) console.error(`The expiry of a session could not be moved on: ${reason(error)}`);
       callback?.(null);
     };
     return answer(done, undefined, async () => {
-      const { stored, expires } = this.#compare(session);
-      if (stored && !stored.isDue) return;
       await this.#liveRow(sid).update({ expired: iso(expires) });
       if (stored) this.#stored.set(session, { data: stored.data, expires });
     });
