@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { connect } from '#database/open.ts';
 import { createApp as createStep04 } from '#steps/04-minimal-payload/app.ts';
@@ -50,6 +51,18 @@ describe('the start of step 05', () => {
     );
     await runSql(DATABASE_URL, 'UPDATE knex_migrations_lock SET is_locked = 0;');
     await (await openDatabase(DATABASE_URL)).destroy();
+  });
+
+  test('while another program has locked the database: it waits, and then goes on', async () => {
+    const { DATABASE_URL } = await temporaryEnvironment();
+    const program = await connect(DATABASE_URL, (knex) => knex.raw('begin exclusive'));
+    const opening = openDatabase(DATABASE_URL);
+    expect(await Promise.race([opening, pause(600, 'it waits')])).toBe('it waits');
+    await program.raw('commit');
+    await program.destroy();
+    const knex = await opening;
+    expect(await knex('sessions')).toEqual([]);
+    await knex.destroy();
   });
 
   test('on the sessions that step 04 made: the table is taken as it is, nobody is logged out', async () => {

@@ -115,8 +115,9 @@ async function migrate(knex: Knex, url: string): Promise<void> {
       if (!isSomebodyElses(error)) throw error;
       if (Date.now() > deadline) {
         throw new DatabaseError(
-          `The database ${url} stayed locked for ${PATIENCE / 1000} seconds. If another server is making its tables, ` +
-            'wait for it. If one died while it did, run this in the database: UPDATE knex_migrations_lock SET is_locked = 0;',
+          `The database ${url} stayed locked for ${PATIENCE / 1000} seconds. If another program is at work in it, ` +
+            'wait for that. If a server died while it made its tables, run this in the database: ' +
+            'UPDATE knex_migrations_lock SET is_locked = 0;',
         );
       }
       await setTimeout(50 + 50 * Math.random());
