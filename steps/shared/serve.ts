@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { basename } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Express } from 'express';
 import { DatabaseError } from '#database/open.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
@@ -83,6 +84,7 @@ function closeOnSignal(server: Server, close: () => Promise<void>): void {
  * Connections that a browser keeps open are closed as soon as they have nothing in flight.
  */
 export async function closeServer(server: Server): Promise<void> {
+  await letIn(server);
   const closed = once(server, 'close');
   server.close();
   const idle = setInterval(() => server.closeIdleConnections(), 50);
@@ -90,6 +92,23 @@ export async function closeServer(server: Server): Promise<void> {
   await closed;
   clearInterval(idle);
   clearTimeout(deadline);
+}
+
+/**
+ * Lets in who has connected already, and waits outside because this process is busy: to close the door
+ * would turn them away. Each turn of the event loop lets in one. After a second it is enough.
+ */
+async function letIn(server: Server): Promise<void> {
+  const deadline = performance.now() + 1000;
+  let arrived = true;
+  server.on('connection', () => {
+    arrived = true;
+  });
+  while (arrived && performance.now() < deadline) {
+    arrived = false;
+    await turn();
+    await turn(); // the first may be the rest of this one
+  }
 }
 
 /** @returns the URL of a server that listens. */
