@@ -1,24 +1,36 @@
 import { fileURLToPath } from 'node:url';
 import createKnex, { type Knex } from 'knex';
-import { migrations } from './migrations/index.ts';
+import { DatabaseError } from './errors.ts';
+import { migrate } from './migrate.ts';
 
-/** The database could not be opened. Its message is one sentence for the person who started the server. */
-export class DatabaseError extends Error {}
+export { DatabaseError };
+
+/** What a step adds to the database that all steps share. */
+export interface Additions {
+  /** Migrations by name, which run after the shared ones. */
+  migrations?: Record<string, Knex.Migration>;
+  /** Knex settings besides the address. */
+  settings?: Knex.Config;
+}
 
 /**
  * Opens a database and brings its tables up to date.
  *
- * @param url `file:PATH` of an SQLite file, which is created when it is missing (its folder is not), or
+ * @param url `file:PATH` of an SQLite file, which is created if it is missing (its folder is not), or
  *   `file::memory:` for a database that lives as long as the connection. A relative path starts at the
  *   working directory.
- * @returns the application's Knex instance; whoever opened it calls `destroy()` on it.
- * @throws {DatabaseError} when the address is not understood, or the database cannot be used.
+ * @returns the application's Knex instance; the caller calls `destroy()` on it.
+ * @throws {DatabaseError} when the address is not supported, the database cannot be used, or another
+ *   program keeps it locked.
  */
-export async function openDatabase(url: string): Promise<Knex> {
-  return connect(url, (knex) => knex.migrate.latest({ migrationSource: migrations }));
+export async function openDatabase(
+  url: string,
+  { migrations = {}, settings = {} }: Additions = {},
+): Promise<Knex> {
+  return connect(url, (knex) => migrate(knex, migrations), settings);
 }
 
-/** Opens a database that exists, as `openDatabase` does, but only for reading: nothing in it changes. */
+/** Opens an existing database for reading only. */
 export async function readDatabase(url: string): Promise<Knex> {
   return connect(url, async (knex) => {
     await knex.raw('PRAGMA query_only = ON');
@@ -27,11 +39,11 @@ export async function readDatabase(url: string): Promise<Knex> {
 }
 
 /**
- * Connects to a database. A connection is only made when it is needed: `use` needs it, and so shows
- * whether it can be made.
+ * Connects to a database. Knex connects at the first query: `use` makes one, which shows whether the database
+ * can be used.
  *
- * @param settings what Knex is told beyond the address.
- * @throws {DatabaseError} when the address is not understood, or `use` failed.
+ * @param settings Knex settings besides the address.
+ * @throws {DatabaseError} when the address is not supported, or `use` failed.
  */
 export async function connect(
   url: string,
@@ -47,12 +59,12 @@ export async function connect(
     if (error instanceof DatabaseError) throw error;
     throw new DatabaseError(
       `Cannot open the database ${url} (${reason(error)}). ` +
-        'Check DATABASE_URL: the folder must exist, and the file must be a database you may write to.',
+        'Check DATABASE_URL: the folder must exist, and the file must be a database that you can write to.',
     );
   }
 }
 
-/** Each kind of database has its own line here, found by the protocol of the URL. */
+/** Each kind of database has its own case here, chosen by the protocol of the URL. */
 function configuration(url: string): Knex.Config {
   const protocol = url.slice(0, url.indexOf(':') + 1);
   switch (protocol) {
@@ -61,7 +73,7 @@ function configuration(url: string): Knex.Config {
         client: 'sqlite3',
         connection: { filename: fileOf(url) },
         useNullAsDefault: true,
-        log: { warn() {}, error() {} }, // Knex would print what it throws as well
+        log: { warn() {}, error() {} }, // Knex would also print what it throws
       };
     default:
       throw new DatabaseError(

@@ -1,19 +1,20 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeTemporaryFolder } from '#tools/temporary.ts';
 
 const prefix = 'keep-users-logged-in-lab-';
 
 /**
- * Makes a temporary folder for the databases of this lab, named after its process; and deletes those of
- * labs that were killed before they could do so themselves.
+ * Makes a temporary folder for the databases of this lab, named after its process, and deletes the folders
+ * of labs that were killed before they could do so themselves.
  */
-export async function makeDatabaseFolder(): Promise<string> {
+export async function makeDatabaseFolder() {
   for (const name of await readdir(tmpdir())) {
     const owner = Number(name.startsWith(prefix) && name.slice(prefix.length).split('-')[0]);
     if (owner && !isAlive(owner)) await rm(join(tmpdir(), name), { recursive: true, force: true });
   }
-  return mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
+  return makeTemporaryFolder(`${prefix}${process.pid}-`);
 }
 
 /** @returns whether there is such a process. */
@@ -22,6 +23,6 @@ export function isAlive(processId: number): boolean {
     process.kill(processId, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'; // somebody else's
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'; // it belongs to another user
   }
 }

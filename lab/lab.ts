@@ -1,40 +1,42 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import express, { type RequestHandler, type Response, Router } from 'express';
-import { answerErrors, HttpError } from '#steps/shared/errors.ts';
-import { contentSecurityPolicy, pageFolder } from '#steps/shared/page.ts';
-import { address, closeServer, listen } from '#steps/shared/serve.ts';
-import { steps } from '#tools/steps.ts';
+import { answerErrors, createError } from '#steps/shared/errors.ts';
+import { ownPageOnly } from '#steps/shared/own-page-only.ts';
+import { pageFolder, pageHeaders } from '#steps/shared/page.ts';
+import { closeServer, listen, urlOf } from '#steps/shared/serve.ts';
+import {
+  expireSessions,
+  logoutDuringRequest,
+  requestFromElsewhere,
+  steal,
+  writesPer100Reads,
+} from '#tools/measure.ts';
+import { stepNames } from '#tools/steps.ts';
 import { makeDatabaseFolder } from './databases.ts';
-import { door } from './door.ts';
-import { ownOrigin } from './own-origin.ts';
+import { stepProxy } from './step-proxy.ts';
 import { StepRunner } from './step-runner.ts';
-
-/** The steps that run from the beginning; the others when they are asked for. */
-const FIRST_ACT = 4;
 
 const labPageFolder = join(import.meta.dirname, 'page');
 
-export interface Lab {
-  url: string;
-  /** Stops the steps, then the lab, and deletes its databases. */
-  close(): Promise<void>;
-}
-
 /**
- * Serves the lab, on this machine only, and starts the steps while the page is already there.
+ * Serves the lab, on this machine only. The page works before the steps have started.
  *
- * Its databases lie in a temporary folder: each lab begins empty, and the databases of the steps that
- * the reader started by hand stay as they are.
+ * Its databases are in a temporary folder: each lab begins empty, and the databases of steps that you
+ * started by hand stay as they are.
  *
  * @param where.port 0 is any free port.
+ * @returns `close`, which stops the steps, then the lab, and deletes its databases.
  * @throws {SettingsError} when the port is in use.
  */
-export async function startLab({ port }: { port: number }): Promise<Lab> {
+export async function startLab({ port }: { port: number }) {
   const folder = await makeDatabaseFolder();
   const watchers = new Set<Response>();
-  const runners = steps.map(
-    (step) => new StepRunner(step, `file:${join(folder, `${step}.sqlite3`)}`, publish),
+  let isClosing = false;
+  const startInTurn = twoAtATime(async (runner) => {
+    if (!isClosing) await runner.start();
+  });
+  const runners = stepNames.map(
+    (step) => new StepRunner(step, `file:${join(folder.path, `${step}.sqlite3`)}`, publish),
   );
 
   function states(): string {
@@ -55,73 +57,79 @@ export async function startLab({ port }: { port: number }): Promise<Lab> {
 
   const app = express();
   app.disable('x-powered-by').enable('strict routing');
-  app.use(ownOrigin, protect);
+  app.use(ownPageOnly, setPageHeaders);
   app.get('/lab/events', watch);
-  app.use('/lab/steps', controls(runners));
-  for (const runner of runners) app.use(`/${runner.state.step}`, door(runner));
-  // At the paths that the files have in the project: so their imports of each other hold in both places.
+  app.use('/lab/steps', controls(runners, startInTurn));
+  for (const runner of runners) app.use(`/${runner.state.step}`, stepProxy(runner));
+  // At the same paths as in the project, so the files can import each other.
   app.use('/steps/shared/page', express.static(pageFolder, { index: false }));
   app.use('/lab/page', express.static(labPageFolder, { index: false }));
   app.get('/', (_req, res) => res.sendFile(join(labPageFolder, 'index.html')));
   app.use(answerErrors);
 
-  let server: Awaited<ReturnType<typeof listen>>;
-  try {
-    server = await listen(app, { port, host: '127.0.0.1' });
-  } catch (error) {
-    await rm(folder, { recursive: true });
-    throw error;
-  }
-  for (const runner of runners.slice(0, FIRST_ACT)) void runner.start();
+  const server = await listen(app, { port, host: '127.0.0.1' });
+  for (const runner of runners) void startInTurn(runner);
 
   return {
-    url: address(server),
-    close: async () => {
+    url: urlOf(server),
+    async close() {
+      isClosing = true; // start no more
       for (const watcher of watchers) watcher.end();
       watchers.clear();
       await Promise.all([
         closeServer(server),
-        ...runners.map((runner) => runner.end('SIGTERM')), // after a start that is going on
+        ...runners.map((runner) => runner.end('SIGTERM')), // waits for a start in progress
       ]);
-      await rm(folder, { recursive: true });
+      await folder.remove();
     },
   };
 }
 
-/** The page may load what lies here, ask this server, and nothing else. */
-const protect: RequestHandler = (_req, res, next) => {
-  res.set({
-    'Content-Security-Policy': contentSecurityPolicy,
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-  });
+type Start = (runner: StepRunner) => Promise<void>;
+
+/** Starts two steps at a time: most machines have few processors, and readers look at the first cards first. */
+function twoAtATime(start: Start): Start {
+  const lanes = [Promise.resolve(), Promise.resolve()];
+  return (runner) => {
+    const started = Promise.resolve(lanes.shift()).then(() => start(runner));
+    lanes.push(started);
+    return started;
+  };
+}
+
+const setPageHeaders: RequestHandler = (_req, res, next) => {
+  res.set(pageHeaders);
   next();
 };
 
 /**
- * `POST /lab/steps/01-in-memory/restart`: answers 204 once it is done; also `crash` and `start`.
- * A crash leaves the step down, so that one can look at it. `day` lets a day pass for the step, and
- * answers 200 with how many sessions it had before and after: `{"before": 1, "after": 0}`. `break` takes
- * the table of the sessions away, and `mend` gives it back.
+ * `POST /lab/steps/01-in-memory/restart` and the like.
+ *
+ * - `start`, `stop`, `restart`, `crash`: 204 once it is done. A crash leaves the step down, so you can look at it.
+ * - `break` renames the sessions table, and `restore` renames it back: 204.
+ * - `logout` logs out during an upload, `reads` reads 100 times, and `day` lets a day pass: 200 with the
+ *   outcome, `{"outcome": "deleted"}`, or 204 when the server or its database is down.
  */
-function controls(runners: StepRunner[]): Router {
+function controls(runners: StepRunner[], startInTurn: Start): Router {
   const actions: Record<string, (runner: StepRunner) => Promise<unknown>> = {
-    start: (runner) => runner.start(),
+    start: startInTurn,
+    stop: (runner) => runner.end('SIGTERM'),
     crash: (runner) => runner.end('SIGKILL'),
-    day: (runner) => runner.passDay(),
     break: (runner) => runner.setBroken(true),
-    mend: (runner) => runner.setBroken(false),
-    restart: async (runner) => {
-      const ended = runner.end('SIGTERM');
-      await Promise.all([ended, runner.start()]); // waits for its turn
-    },
+    restore: (runner) => runner.setBroken(false),
+    logout: (runner) => runner.measure(logoutDuringRequest),
+    reads: (runner) => runner.measure(writesPer100Reads),
+    day: (runner) => runner.measure(expireSessions),
+    steal: (runner) => runner.measure(steal),
+    elsewhere: (runner) => runner.measure(requestFromElsewhere),
+    restart: (runner) => runner.end('SIGTERM').then(() => runner.start()),
   };
   return Router().post('/:step/:action', async (req, res) => {
     const runner = runners.find(({ state }) => state.step === req.params.step);
     const action = Object.hasOwn(actions, req.params.action) && actions[req.params.action];
-    if (!runner || !action) throw new HttpError(404, 'The lab has no such step or action.');
-    const found = await action(runner);
-    if (found) res.json(found);
+    if (!runner || !action) throw createError(404, 'The lab has no such step or action.');
+    const outcome = await action(runner);
+    if (outcome) res.json({ outcome });
     else res.status(204).end();
   });
 }

@@ -1,18 +1,24 @@
-import { breakDatabase, mendDatabase } from '#steps/shared/fault.ts';
-import { titles } from '#steps/shared/steps.ts';
-import { type Ended, ServerProcess } from '#tools/server-process.ts';
+import { breakDatabase, restoreDatabase } from '#steps/shared/break-database.ts';
+import { demo } from '#steps/shared/demo-account.ts';
+import { readStep, type Step } from '#steps/shared/step.ts';
+import { Browser } from '#tools/browser.ts';
+import type { Visit } from '#tools/measure.ts';
+import type { Ended } from '#tools/processes.ts';
+import { movingClock, ServerProcess } from '#tools/server-process.ts';
+import { stepFolder } from '#tools/steps.ts';
 
 /** What the lab's page shows of a step. */
-export interface StepState {
+export interface StepState extends Pick<Step, 'title' | 'store'> {
   step: string;
-  title: string;
-  phase: 'starting' | 'up' | 'stopping' | 'down' | 'failed';
+  /** The titles of the columns in the table of outcomes. */
+  columns: string[];
+  phase: 'waiting' | 'starting' | 'up' | 'stopping' | 'down' | 'failed';
   processId: number | null;
   /** Why it did not start: the line that it printed. */
   error: string | null;
-  /** How the process before this one ended: in order, killed, or by an error of its own. */
-  lastEnd: 'SIGTERM' | 'SIGKILL' | 'error' | null;
-  /** Whether the table of its sessions was taken away. */
+  /** How the process before this one ended: in order, killed, or because of an error. */
+  lastEnd: 'SIGTERM' | 'SIGKILL' | 'error' | 'database error' | null;
+  /** Whether its sessions table is renamed. */
   isBroken: boolean;
 }
 
@@ -21,26 +27,25 @@ export class StepRunner {
   readonly #databaseUrl: string;
   readonly #onChange: () => void;
   #server: ServerProcess | undefined;
-  #work: Promise<void> = Promise.resolve();
-  #state: StepState;
+  #work: Promise<unknown> = Promise.resolve();
+  state: StepState;
 
-  /** @param onChange is called whenever `state` is another. */
+  /** @param onChange is called whenever `state` has changed. */
   constructor(step: string, databaseUrl: string, onChange: () => void) {
     this.#databaseUrl = databaseUrl;
     this.#onChange = onChange;
-    this.#state = {
+    const { title, store, outcomes } = readStep(stepFolder(step));
+    this.state = {
       step,
-      title: titles[step] ?? step,
-      phase: 'down',
+      title,
+      store,
+      columns: Object.keys(outcomes),
+      phase: 'waiting',
       processId: null,
       error: null,
       lastEnd: null,
       isBroken: false,
     };
-  }
-
-  get state(): StepState {
-    return this.#state;
   }
 
   /** Where the server listens, while it does. */
@@ -55,8 +60,8 @@ export class StepRunner {
       this.#set({ phase: 'starting', error: null });
       try {
         const environment = { DATABASE_URL: this.#databaseUrl };
-        const clock = 'moving';
-        const server = await ServerProcess.start(this.#state.step, environment, { clock });
+        const preload = [movingClock];
+        const server = await ServerProcess.start(this.state.step, environment, { preload });
         this.#server = server;
         void server.ended.then((ended) => this.#gone(ended));
         this.#set({ phase: 'up', processId: server.processId ?? null });
@@ -76,44 +81,45 @@ export class StepRunner {
   }
 
   /**
-   * Lets a day and two hours pass for the server.
+   * Measures the server in a session of its own, so the reader's login stays as it is.
    *
-   * @returns how many sessions it had, and how many of them are still there; undefined when it is down.
+   * @returns the outcome; undefined when the server or its database is down.
    */
-  async passDay(): Promise<{ before: number; after: number } | undefined> {
-    let counted: { before: number; after: number } | undefined;
-    await this.#next(async () => {
-      if (!this.#server) return;
-      const before = await this.#server.countSessions();
-      counted = { before, after: await this.#server.passDay() };
+  measure(work: (visit: Visit) => Promise<string>): Promise<string | undefined> {
+    return this.#next(async () => {
+      if (!this.#server || this.state.isBroken) return undefined;
+      const browser = new Browser(this.#server.url);
+      const { status } = await browser.logIn(demo);
+      if (status !== 200) throw new Error(`The demo login at ${this.state.step} got ${status}.`);
+      return work({ server: this.#server, browser, databaseUrl: this.#databaseUrl });
     });
-    return counted;
   }
 
-  /** Takes the table of its sessions away from the server, and gives it back. */
+  /** Renames the sessions table under the running server, or renames it back. */
   setBroken(isBroken: boolean): Promise<void> {
     return this.#next(async () => {
-      await (isBroken ? breakDatabase : mendDatabase)(this.#databaseUrl);
+      await (isBroken ? breakDatabase : restoreDatabase)(this.#databaseUrl);
       this.#set({ isBroken });
     });
   }
 
-  /** The server may also end without the lab's doing: somebody killed it in a terminal. */
+  /** The server can also end without the lab: by an error, or killed in a terminal. */
   #gone({ code, signal }: Ended): void {
     this.#server = undefined;
-    const lastEnd = signal === 'SIGKILL' ? signal : code === 0 ? 'SIGTERM' : 'error';
+    const error = this.state.isBroken ? 'database error' : 'error';
+    const lastEnd = signal === 'SIGKILL' ? signal : code === 0 ? 'SIGTERM' : error;
     this.#set({ phase: 'down', processId: null, lastEnd });
   }
 
   #set(change: Partial<StepState>): void {
-    this.#state = { ...this.#state, ...change };
+    this.state = { ...this.state, ...change };
     this.#onChange();
   }
 
-  /** What is asked for while something else is going on waits for its turn. */
-  #next(work: () => Promise<void>): Promise<void> {
+  /** Does one thing at a time: work that arrives meanwhile waits for its turn. */
+  #next<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#work.then(work);
-    this.#work = done.catch(() => {}); // whoever asked for it is told; the next one need not fail as well
+    this.#work = done.catch(() => {}); // the caller gets the error; the next work must not fail as well
     return done;
   }
 }

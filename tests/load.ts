@@ -1,35 +1,33 @@
-import { request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { demo } from '#steps/shared/demo-account.ts';
+import { expect } from 'vitest';
+import { send } from './requests.ts';
 
-/** One request, and what became of it. Times are in milliseconds, on the clock of `performance.now()`. */
-export interface Sent {
-  what: string;
-  begun: number;
-  took: number;
-  /** The status of the answer, or the code of the error when there was none. */
-  outcome: number | string;
-}
+/** The user whose logins are part of the load: from step 08 on, too many of them end the user's earlier sessions. */
+export const visitor = { username: 'visitor', password: 'a password' };
 
-/**
- * A steady load of reads, logins and visits to the page, each request on a connection of its own. It
- * goes on until `stop`.
- */
+/** A status, or the code of the error when there was no response. */
+type Outcome = number | string;
+
+/** A steady load of reads, logins and visits to the page. It goes on until `stop`. */
 export class Load {
-  readonly sent: Sent[] = [];
+  /** All requests that have ended. Times are in milliseconds, on the clock of `performance.now()`. */
+  readonly sent: { what: string; begun: number; took: number; outcome: Outcome }[] = [];
+  readonly #url: string;
   readonly #clients: Promise<void>[];
   #stopped = false;
 
   /** @param cookies sessions that are logged in; they read, in turns. */
   constructor(url: string, cookies: string[]) {
+    this.#url = url;
     let turn = 0;
     const read = (path: string) => () => {
       turn += 1;
-      return this.#send(`read ${path}`, url, path, cookies[turn % cookies.length]);
+      return this.#send('GET', path, { cookie: cookies[turn % cookies.length] ?? '' });
     };
-    const login = () => this.#send('login', url, '/api/login');
-    const visit = () => this.#send('page', url, '/');
-    const work = [...Array(4).fill(read('/api/me')), read('/api/users'), login, login, visit];
+    const json = { 'content-type': 'application/json' };
+    const logIn = () => this.#send('POST', '/api/login', json, JSON.stringify(visitor));
+    const visit = () => this.#send('GET', '/');
+    const work = [...Array(4).fill(read('/api/me')), read('/api/users'), logIn, logIn, visit];
     this.#clients = work.map((send) => this.#repeat(send));
   }
 
@@ -39,21 +37,13 @@ export class Load {
     await Promise.all(this.#clients);
   }
 
-  /** Waits for a request, sent from now on, that fits. */
-  async until(fits: (sent: Sent) => boolean): Promise<void> {
+  /** Waits for a request to `path`, sent from now on, with that outcome. */
+  async until(path: string, outcome: Outcome): Promise<void> {
     const now = performance.now();
-    const deadline = now + 10_000;
-    while (!this.sent.some((sent) => sent.begun > now && fits(sent))) {
-      if (performance.now() > deadline) throw new Error(`Not in 10 seconds: ${fits}.`);
-      await pause(10);
-    }
-  }
-
-  /** What became of all requests: how often each outcome, and how long the slowest took. */
-  summary() {
-    const outcomes: Record<string, number> = {};
-    for (const { outcome } of this.sent) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-    return { outcomes, slowest: Math.round(Math.max(...this.sent.map(({ took }) => took))) };
+    const outcomes = () =>
+      this.sent.filter(({ what, begun }) => what === path && begun > now).map((it) => it.outcome);
+    const message = `the outcomes of ${path}, in 10 seconds`;
+    await expect.poll(outcomes, { interval: 10, timeout: 10_000, message }).toContain(outcome);
   }
 
   async #repeat(send: () => Promise<void>): Promise<void> {
@@ -63,25 +53,9 @@ export class Load {
     }
   }
 
-  #send(what: string, url: string, path: string, cookie?: string): Promise<void> {
+  async #send(method: string, what: string, headers = {}, body?: string): Promise<void> {
     const begun = performance.now();
-    const login = what === 'login';
-    return new Promise((resolve) => {
-      const done = (outcome: number | string) => {
-        this.sent.push({ what, begun, took: performance.now() - begun, outcome });
-        resolve();
-      };
-      request(new URL(path, url), {
-        agent: false,
-        method: login ? 'POST' : 'GET',
-        headers: { 'content-type': 'application/json', ...(cookie ? { cookie } : {}) },
-      })
-        .once('response', (answer) => {
-          answer.once('error', (error) => done(String(Reflect.get(error, 'code'))));
-          answer.once('end', () => done(answer.statusCode ?? 0)).resume();
-        })
-        .once('error', (error) => done(String(Reflect.get(error, 'code'))))
-        .end(login ? JSON.stringify(demo) : undefined);
-    });
+    const outcome = await send(method, this.#url + what, headers, body).catch(({ code }) => code);
+    this.sent.push({ what, begun, took: performance.now() - begun, outcome });
   }
 }

@@ -1,60 +1,111 @@
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { demo, prepareDemoAccount } from '#steps/shared/demo-account.ts';
-import { countStored, readStored } from '#steps/shared/stored.ts';
-import { ada, type Browser, replay } from './browser.ts';
+import type { Store } from 'express-session';
+import request, { type Response } from 'supertest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { countSessions, readSession } from '#steps/shared/store-contents.ts';
+import { ada, replay, signedCookie } from '#tools/browser.ts';
 import { HOUR, stopClock } from './clock.ts';
 import { RunningStep, type Step } from './running-step.ts';
+import { keepErrorLog } from './store-methods.ts';
 
-/** What every step's login does, whatever becomes of its sessions. Each step's test file begins with it. */
-export function describeLogin(step: Step): void {
+/**
+ * What every step's own code does, wherever it keeps its sessions: each step's test file begins with it. What
+ * the steps share, such as the refusal of a short password, is tested once, in `tests/shared`.
+ */
+export function describeLogin(
+  step: Step,
+  cookieEnds: 'in a day' | 'with the browser' = 'in a day',
+): void {
   describe('the login', () => {
     test('knows who you are once you log in, and not before', async () => {
       const { browser } = await registered(step);
-      expect(await browser.whoAmI(), 'known before the login').toBeUndefined();
+      expect(
+        (await browser.get('/api/me')).status,
+        '/api/me let a stranger through. Put requireLogin before the handler, and let it refuse: chapter 1, The code',
+      ).toBe(401);
       const answer = await browser.logIn(ada);
-      expect([answer.status, answer.body]).toEqual([200, { username: 'ada' }]);
+      expect(
+        [answer.status, answer.body],
+        'the login failed (then the server logged why), or it answered with more than { username }. Chapter 1, The code',
+      ).toEqual([200, { username: 'ada' }]);
       expect(
         await browser.whoAmI(),
         'not known after the login. Is what the login stores what requireLogin looks for, and does it await that? Chapter 1, The code',
       ).toBe('ada');
+      expect(
+        (await browser.get('/api/me')).body,
+        '/api/me sends more than the name. Answer with { username }: chapter 1, The code',
+      ).toEqual({ username: 'ada' });
     });
 
-    test('opens the restricted resource to those who are logged in, and to nobody else', async () => {
+    test('shows the list of users to logged-in users only', async () => {
       const { browser } = await registered(step);
       const before = await browser.get('/api/users');
       expect(
         before.status,
         'the guard let a stranger through. Put requireLogin before the handler: chapter 1, The code',
       ).toBe(401);
-      expect(before.body.error).toContain('Log in');
+      expect(
+        before.body,
+        'not refused in a sentence, as JSON. Use answerErrors last: chapter 1, The code',
+      ).toEqual({ error: expect.stringContaining('Log in') });
       await browser.logIn(ada);
       const after = await browser.get('/api/users');
       expect([after.status, after.body]).toEqual([200, { users: ['ada'] }]);
     });
 
-    test('says the same to a wrong password as to a name that nobody has', async () => {
+    test('gives the same answer to a wrong password as to an unknown name', async () => {
       const { browser } = await registered(step);
       const wrong = await browser.logIn({ ...ada, password: 'wrong horse' });
       const unknown = await browser.logIn({ ...ada, username: 'nobody' });
-      expect([wrong.status, unknown.status]).toEqual([401, 401]);
+      expect(
+        [wrong.status, unknown.status],
+        'not refused with 401. Look at what users.verify returns: chapter 1, The code',
+      ).toEqual([401, 401]);
       expect(
         wrong.body,
         'the answers tell strangers which names exist. Let users.verify decide: chapter 1, The code',
       ).toEqual(unknown.body);
-      expect(browser.cookie, 'a failed login left a cookie').toBeUndefined();
+      expect(
+        browser.cookie,
+        'a failed login set a cookie. Set saveUninitialized to false: chapter 1, The code',
+      ).toBeUndefined();
     });
 
-    test('forgets you when you log out: the store, the browser, and whoever copied the cookie', async () => {
+    test(`sets a cookie that scripts cannot read, other sites cannot send, and that ends ${cookieEnds}`, async () => {
+      const { browser } = await registered(step);
+      const cookie = sessionCookieOf(await browser.logIn(ada));
+      for (const [pattern, advice] of [
+        [/^sid=s%3A/, 'no cookie called sid. Set name'],
+        [/; HttpOnly/, 'scripts can read the cookie. Set httpOnly'],
+        [/; SameSite=Lax/, 'requests from other sites carry the cookie. Set sameSite'],
+        [/; Path=\/(;|$)/, 'the cookie is not for the whole server. Leave out path'],
+        cookieEnds === 'in a day'
+          ? [/; Expires=/, 'the cookie ends with the browser window. Set maxAge']
+          : [/^(?!.*(Expires|Max-Age))/, 'the cookie outlives the browser. Set no maxAge'],
+      ] as const) {
+        expect(cookie, `${advice}: chapter 1, The code`).toMatch(pattern);
+      }
+      if (cookieEnds === 'with the browser') return;
+      const expires = Date.parse(/Expires=([^;]+)/.exec(cookie)?.[1] ?? '');
+      const advice =
+        'the cookie does not end in a day. Set maxAge to 24 hours: chapter 1, The code';
+      expect(Math.abs(expires - Date.now() - 24 * HOUR), advice).toBeLessThan(60_000);
+    });
+
+    test('ends at logout: in the store, in the browser, and for copies of the cookie', async () => {
       const { server, browser } = await loggedIn(step);
       const { cookie = '', sessionId } = browser;
       const answer = await browser.logOut();
-      expect(answer.status).toBe(204);
       expect(
-        browser.cookie,
-        'the cookie stayed in the browser. Call clearCookie at the logout: chapter 1, The code',
-      ).toBeUndefined();
+        answer.status,
+        'the logout failed. Answer POST /api/logout with 204: chapter 1, The code',
+      ).toBe(204);
       expect(
-        await readStored(server.store, sessionId),
+        String(answer.headers['set-cookie']),
+        'a browser would keep its cookie. Give clearCookie the attributes that the cookie was set with: chapter 1, The code',
+      ).toBe('sid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax');
+      expect(
+        await readSession(server.store, sessionId),
         'the session is still in the store. Call destroy at the logout: chapter 1, The code',
       ).toBeUndefined();
       expect((await replay(server.url, cookie)).status, 'the old cookie still works').toBe(401);
@@ -63,6 +114,14 @@ export function describeLogin(step: Step): void {
     test('lets you log out when you are not logged in', async () => {
       const { browser } = await registered(step);
       expect((await browser.logOut()).status).toBe(204);
+    });
+
+    test('does not end because a page or a link makes the browser GET the logout', async () => {
+      const { browser } = await loggedIn(step);
+      const { status } = await browser.get('/api/logout');
+      const why = 'the logout answers GET: an image on any site could log you out. Use app.post';
+      expect(status, `${why}: chapter 1, The code`).toBe(404);
+      expect(await browser.whoAmI(), `${why}: chapter 1, The code`).toBe('ada');
     });
 
     test('gives you a new session id, so that a planted one is worth nothing (session fixation)', async () => {
@@ -84,63 +143,36 @@ export function describeLogin(step: Step): void {
       );
     });
 
-    test('never answers 200 for a session that could not be stored', async () => {
-      const { server, browser } = await registered(step);
-      silenceErrorLog();
-      // A full disk cannot be had in a test. All stores tell of it in this way.
-      vi.spyOn(server.store, 'set').mockImplementation((_sid, _session, done) => {
-        done?.(new Error('The disk is full.'));
+    describe('when the store fails, answers 500', () => {
+      test.each([
+        [
+          'to a login that cannot save its session',
+          'set',
+          'answered before the session was saved. Call save, look at its error, then answer: chapter 1, The code',
+        ],
+        [
+          'to a login that cannot delete the session from before',
+          'destroy',
+          'the login went on although regenerate failed. Pass its error to next: chapter 1, The code',
+        ],
+      ] as const)('%s', async (_what, method, advice) => {
+        const { server, browser } = await registered(step);
+        failOn(server.store, method);
+        const { status, text } = await browser.logIn(ada);
+        expect(status, advice).toBe(500);
+        expect(text).not.toContain('disk');
       });
-      const answer = await browser.logIn(ada);
-      expect(
-        answer.status,
-        'answered before the session was saved. Call save, then answer: chapter 1, The code',
-      ).toBe(500);
-      expect(answer.text).not.toContain('disk');
-    });
 
-    test('sets a cookie that scripts cannot read, other sites cannot send along, and that ends in a day', async () => {
-      const { browser } = await registered(step);
-      const cookie = String((await browser.logIn(ada)).headers['set-cookie']);
-      expect(cookie).toMatch(/^sid=s%3A/);
-      expect(cookie, 'scripts can read the cookie. Set httpOnly: chapter 1, The code').toMatch(
-        /; HttpOnly/,
-      );
-      expect(cookie, 'other sites can make it go along. Set sameSite: chapter 1, The code').toMatch(
-        /; SameSite=Lax/,
-      );
-      expect(cookie).toMatch(/; Path=\//);
-      expect(
-        cookie,
-        'the cookie ends with the browser window. Set maxAge: chapter 1, The code',
-      ).toMatch(/; Expires=/);
-      const expires = Date.parse(/Expires=([^;]+)/.exec(cookie)?.[1] ?? '');
-      expect(Math.abs(expires - Date.now() - 24 * HOUR)).toBeLessThan(60_000);
-    });
-
-    test('has a page that takes nothing from elsewhere', async () => {
-      const { browser } = await registered(step);
-      const answer = await browser.get('/');
-      expect([answer.status, answer.type]).toEqual([200, 'text/html']);
-      expect(answer.headers['content-security-policy']).toMatch(/default-src 'none'/);
-      const files = [...answer.text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, file]) => file);
-      expect(files).toContain('page.js');
-      for (const file of files.filter((file) => !file?.startsWith('data:'))) {
-        expect(file, 'an address that is not relative').toMatch(/^[\w.]+$/);
-        expect((await browser.get(`/${file}`)).status, file).toBe(200);
-      }
-    });
-
-    test('starts no session for a visitor who only looks', async () => {
-      const { server, browser } = await registered(step);
-      for (const path of ['/', '/api/me', '/api/users', '/inspect', '/nowhere']) {
-        const answer = await browser.get(path);
-        expect(answer.headers['set-cookie'], `${path} set a cookie`).toBeUndefined();
-      }
-      expect(
-        await countStored(server.store),
-        'visitors who only looked have sessions. Set saveUninitialized to false: chapter 1, The code',
-      ).toBe(0);
+      test('to a logout that cannot delete the session', async () => {
+        const { server, browser } = await loggedIn(step);
+        failOn(server.store, 'destroy');
+        const { status } = await browser.logOut();
+        expect(
+          status,
+          'reported a logout although the session is still stored. Pass the error of destroy to next: chapter 1, The code',
+        ).toBe(500);
+        expect(await browser.whoAmI(), 'the cookie of a live session was cleared').toBe('ada');
+      });
     });
 
     test('refuses a session after its expiry, even when the cookie is replayed by hand', async () => {
@@ -154,143 +186,114 @@ export function describeLogin(step: Step): void {
       expect((await replay(server.url, cookie)).status, 'a minute after the expiry').toBe(401);
     });
 
-    test('takes no cookie that it did not sign itself', async () => {
+    test('accepts only cookies that are signed with the secret it was given', async () => {
       const { server, browser } = await loggedIn(step);
       const { sessionId } = browser;
+      const genuine = await replay(server.url, signedCookie(sessionId, server.secret));
+      expect(
+        genuine.status,
+        'the cookies are signed with another secret. Give session() the secret of createApp: chapter 1, The code',
+      ).toBe(200);
       const forged = {
         garbage: 'sid=%%%;;=',
         'not signed': `sid=${sessionId}`,
-        'signed with another secret': `sid=s%3A${sessionId}.${'A'.repeat(43)}`,
-        'an unknown id': `sid=s%3A${'x'.repeat(32)}.${'A'.repeat(43)}`,
+        'signed with another secret': signedCookie(sessionId, 'another secret'),
+        'an unknown id': signedCookie('x'.repeat(32), server.secret),
       };
       for (const [what, cookie] of Object.entries(forged)) {
         const answer = await replay(server.url, cookie);
         expect([what, answer.status, answer.type]).toEqual([what, 401, 'application/json']);
       }
-      await server.restart({ secret: 'another secret' });
-      expect(
-        await browser.whoAmI(),
-        'the cookie was signed with the secret of before',
-      ).toBeUndefined();
-      expect(await browser.logIn(ada).then((answer) => answer.status)).toBe(200);
-    });
-
-    test('shows what it remembers about you at /inspect, but not in production', async () => {
-      const { server, browser } = await loggedIn(step);
-      const { body, text } = await browser.get('/inspect');
-      expect(body).toMatchObject({ processId: process.pid, store: { sessions: 1 } });
-      expect(body.session.cookie).toMatchObject({ httpOnly: true });
-      expect(text, 'scripts could read the whole session id').not.toContain(browser.sessionId);
-      vi.stubEnv('NODE_ENV', 'production');
-      // express-session warns about its MemoryStore in production, as it should.
-      vi.spyOn(console, 'warn').mockImplementation(() => {});
-      await server.restart();
-      expect((await browser.get('/inspect')).status).toBe(404);
-    });
-
-    test('has a demo account while you learn, and none in production', async () => {
-      const { server } = await registered(step);
-      await prepareDemoAccount(server.users, false);
-      expect((await server.browser().logIn(demo)).status).toBe(200);
-      await prepareDemoAccount(server.users, true);
-      expect((await server.browser().logIn(demo)).status).toBe(401);
     });
   });
 
-  describe('what it refuses, in a sentence and in JSON', () => {
-    const cases: [what: string, status: number, send: (browser: Browser) => Promise<Refusal>][] = [
-      ['malformed JSON', 400, (browser) => raw(browser, '{"username": "ada",')],
-      ['a body that is not JSON', 415, (browser) => raw(browser, 'username=ada', 'text/plain')],
-      ['no body', 415, (browser) => browser.post('/api/login')],
-      [
-        'a body in an unknown encoding',
-        415,
-        (browser) => raw(browser, '{}', 'application/json; charset=klingon'),
-      ],
-      [
-        'a body of 10 MB',
-        413,
-        (browser) => browser.post('/api/login', { username: 'a'.repeat(10_000_000) }),
-      ],
-      ['JSON that is not an object', 400, (browser) => browser.post('/api/login', [ada])],
-      [
-        'a missing username',
-        400,
-        (browser) => browser.post('/api/login', { password: ada.password }),
-      ],
-      ['a missing password', 400, (browser) => browser.post('/api/register', { username: 'eve' })],
-      [
-        'a name that is an object',
-        400,
-        (browser) => browser.post('/api/login', { ...ada, username: { $ne: '' } }),
-      ],
-      [
-        'a name that is SQL',
-        400,
-        (browser) => browser.post('/api/register', { ...ada, username: "x' OR '1'='1" }),
-      ],
-      [
-        'a name of 33 characters',
-        400,
-        (browser) => browser.register({ ...ada, username: 'a'.repeat(33) }),
-      ],
-      ['an empty name', 400, (browser) => browser.register({ ...ada, username: '' })],
-      [
-        'a password of 7 characters',
-        400,
-        (browser) => browser.register({ username: 'eve', password: '1234567' }),
-      ],
-      [
-        'a password of 73 bytes',
-        400,
-        (browser) => browser.register({ username: 'eve', password: 'p'.repeat(73) }),
-      ],
-      [
-        '37 characters of two bytes each',
-        400,
-        (browser) => browser.register({ username: 'eve', password: 'é'.repeat(37) }),
-      ],
-      ['a name that is taken', 409, (browser) => browser.register(ada)],
-      ['an unknown route', 404, (browser) => browser.get('/api/nothing')],
-      ['a wrong method', 404, (browser) => browser.get('/api/login')],
-      ['an address that cannot be decoded', 404, (browser) => browser.get('/api/%E0%A4%A')],
-    ];
-
-    // One server takes all of it, one thing after the other: none may leave it worse for the next.
-    let server: RunningStep;
-    beforeAll(async () => {
-      server = await RunningStep.start(step);
-      await server.browser().register(ada);
-      return () => server.dispose();
+  describe('a request that only looks', () => {
+    test('starts no session for a visitor', async () => {
+      const { server, browser } = await registered(step);
+      for (const path of ['/', '/api/me', '/api/users', '/inspect', '/nowhere']) {
+        const answer = await browser.get(path);
+        expect(
+          answer.headers['set-cookie'],
+          `${path} set a cookie. Set saveUninitialized to false: chapter 1, The code`,
+        ).toBeUndefined();
+      }
+      expect(
+        await countSessions(server.store),
+        'visitors who only looked have sessions. Set saveUninitialized to false: chapter 1, The code',
+      ).toBe(0);
     });
 
-    test.each(cases)('%s: %i', async (_what, status, send) => {
-      const browser = server.browser();
-      const answer = await send(browser);
-      expect([answer.status, answer.type]).toEqual([status, 'application/json']);
-      expect(Object.keys(answer.body)).toEqual(['error']);
-      expect(answer.body.error, 'not a sentence').toMatch(/^[A-Z].*\.$/);
-      expect(answer.text, 'the answer shows our insides').not.toMatch(
-        /node_modules|\bat \S+:\d+|select |insert |\/\w+\//i,
-      );
-      expect((await browser.logIn(ada)).status, 'the server goes on').toBe(200);
+    test('neither saves the session nor sends the cookie again', async () => {
+      const { server, browser } = await loggedIn(step);
+      const save = vi.spyOn(server.store, 'set');
+      const answer = await browser.get('/api/me');
+      expect(
+        save,
+        'a read saved the session, and could overwrite what another request just changed. Set resave to false: chapter 1, The code',
+      ).not.toHaveBeenCalled();
+      expect(
+        answer.headers['set-cookie'],
+        'a read sent the cookie again. Leave rolling off: chapter 1, The code',
+      ).toBeUndefined();
     });
 
-    test('50 registrations of one name at once: one gets it, 49 are told that it is taken', async () => {
-      const browser = server.browser();
-      const grace = { username: 'grace', password: 'nanoseconds' };
-      const answers = await Promise.all(Array.from({ length: 50 }, () => browser.register(grace)));
-      const statuses = answers.map((answer) => answer.status).sort();
-      expect(statuses).toEqual([201, ...Array(49).fill(409)]);
+    test('gets the page and its files without a query for the session', async () => {
+      const { server, browser } = await loggedIn(step);
+      const query = vi.spyOn(server.store, 'get');
+      for (const path of ['/', '/page.js', '/page.css']) {
+        expect((await browser.get(path)).status, path).toBe(200);
+      }
+      expect(
+        query,
+        'the page came after the session middleware. Put it before: chapter 1, The code',
+      ).not.toHaveBeenCalled();
     });
 
-    test('a password of exactly 72 bytes is fine', async () => {
-      const browser = server.browser();
-      const eve = { username: 'eve', password: 'p'.repeat(72) };
-      expect((await browser.register(eve)).status).toBe(201);
-      expect((await browser.logIn(eve)).status).toBe(200);
-      const almost = await browser.logIn({ ...eve, password: `${'p'.repeat(71)}q` });
-      expect(almost.status, 'the last byte was ignored').toBe(401);
+    test('shows at /inspect what the server remembers about you', async () => {
+      const { browser } = await loggedIn(step);
+      const { status, body } = await browser.get('/inspect');
+      expect(status, 'no /inspect. Use devRoutes: chapter 1, The code').toBe(200);
+      expect(body).toMatchObject({ processId: process.pid, store: { sessions: 1 } });
+    });
+  });
+
+  describe('a stranger', () => {
+    test('gets every error as JSON', async () => {
+      const { browser } = await registered(step);
+      const nowhere = await browser.get('/api/nowhere');
+      const malformed = await browser.post('/api/login').type('json').send('{"username": "ada"');
+      for (const answer of [nowhere, malformed]) {
+        const advice = 'not answered by answerErrors. Use it last: chapter 1, The code';
+        expect(answer.type, advice).toBe('application/json');
+        expect(answer.body, advice).toEqual({ error: expect.any(String) });
+      }
+      expect([nowhere.status, malformed.status]).toEqual([404, 400]);
+    });
+
+    test('cannot read answers from the page of another site (CORS)', async () => {
+      const { server, browser } = await loggedIn(step);
+      const origin = 'http://evil.example';
+      const answers = [
+        await browser.get('/api/me').set('Origin', origin),
+        await browser.logIn(ada).set('Origin', origin),
+        await request(server.url).options('/api/login').set('Origin', origin),
+      ];
+      for (const { headers } of answers) {
+        const allowed = Object.keys(headers).filter((name) => name.startsWith('access-control-'));
+        expect(allowed, 'pages of other sites may read the answers').toEqual([]);
+      }
+    });
+
+    test('cannot pretend another address or protocol with X-Forwarded headers', async () => {
+      const { server, browser } = await registered(step);
+      await browser
+        .get('/api/me')
+        .set({ 'X-Forwarded-For': '192.0.2.1', 'X-Forwarded-Proto': 'https' });
+      const { lastRequest } = server;
+      expect(
+        [lastRequest?.ip, lastRequest?.protocol],
+        'anyone can choose the address that the server sees. Set trust proxy only behind a proxy of yours',
+      ).toEqual(['127.0.0.1', 'http']);
     });
   });
 }
@@ -301,30 +304,32 @@ export async function registered(step: Step, options: { databaseUrl?: string } =
   onTestFinished(() => server.dispose());
   const browser = server.browser();
   const answer = await browser.register(ada);
-  expect([answer.status, answer.body]).toEqual([201, { username: 'ada' }]);
+  expect(
+    [answer.status, answer.body],
+    'cannot register. Use express.json(), and register(users) for POST /api/register: chapter 1, The code',
+  ).toEqual([201, { username: 'ada' }]);
   return { server, browser };
 }
 
 /** The same, with ada logged in. */
 export async function loggedIn(step: Step, options: { databaseUrl?: string } = {}) {
   const { server, browser } = await registered(step, options);
-  expect((await browser.logIn(ada)).status).toBe(200);
-  expect(await browser.whoAmI()).toBe('ada');
+  expect((await browser.logIn(ada)).status, 'the login failed').toBe(200);
+  expect(await browser.whoAmI(), 'not known after the login').toBe('ada');
   return { server, browser };
 }
 
-/** Errors of the server's own are printed whole; in a test that causes one, they would only alarm. */
-export function silenceErrorLog(): void {
-  vi.spyOn(console, 'error').mockImplementation(() => {});
+/** @returns the header that sets the session cookie, without those of other cookies. */
+export function sessionCookieOf({ headers }: Response, name = 'sid'): string {
+  const cookies: string[] = [headers['set-cookie'] ?? []].flat();
+  return cookies.find((cookie) => cookie.startsWith(`${name}=`)) ?? '';
 }
 
-interface Refusal {
-  status: number;
-  type: string;
-  text: string;
-  body: { error: string };
-}
-
-function raw(browser: Browser, body: string, type = 'application/json'): Promise<Refusal> {
-  return browser.post('/api/login').set('Content-Type', type).send(body);
+/** Makes a method of the store fail in the way that every store reports it: through the callback. */
+function failOn(store: Store, method: 'set' | 'destroy'): void {
+  keepErrorLog();
+  vi.spyOn(store, method).mockImplementation((...args: unknown[]) => {
+    const done = args.at(-1);
+    if (typeof done === 'function') done(new Error('The disk is full.'));
+  });
 }

@@ -1,7 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { tmpdir } from 'node:os';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { ConnectSessionKnexStore } from 'connect-session-knex';
 import type { Express, Request } from 'express';
@@ -10,13 +8,14 @@ import type { Knex } from 'knex';
 import { vi } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 import { Users } from '#database/users.ts';
-import { address, closeServer } from '#steps/shared/serve.ts';
-import { Browser } from './browser.ts';
+import { closeServer, urlOf } from '#steps/shared/serve.ts';
+import { Browser } from '#tools/browser.ts';
+import { makeTemporaryFolder } from '#tools/temporary.ts';
 
 /** What every step exports: builds its app from the parts it needs. */
 export type CreateApp = (parts: { knex: Knex; users: Users; secret: string }) => Express;
 
-/** A step that opens its database in its own way. */
+/** A step that opens its database differently. */
 export interface CreateAppAndDatabase {
   createApp: CreateApp;
   openDatabase: (url: string) => Promise<Knex>;
@@ -25,51 +24,42 @@ export interface CreateAppAndDatabase {
 /** What the tests need of a step, to run it. */
 export type Step = CreateApp | CreateAppAndDatabase;
 
-interface Running {
-  knex: Knex;
-  users: Users;
-  server: Server;
-  store: Store | undefined;
-}
-
 /**
  * A step that runs inside the test, on a temporary database. A restart closes the server, the store and
  * the database, and builds all of them again on the same file, as a new process would.
  */
 export class RunningStep {
+  readonly databaseFile: string;
+  /** What signs the cookies. */
+  secret = 'a secret for tests';
   readonly #step: CreateAppAndDatabase;
-  readonly #folder: string;
+  readonly #databaseUrl: string;
+  readonly #deleteFolder: () => Promise<void>;
   readonly #browsers: Browser[] = [];
-  #secret = 'a secret for tests';
-  #databaseUrl: string;
-  #running: Running | undefined;
+  #running: Awaited<ReturnType<typeof run>> | undefined;
 
-  private constructor(step: Step, folder: string, databaseUrl?: string) {
+  private constructor(step: Step, folder: TemporaryFolder, databaseUrl?: string) {
     this.#step = typeof step === 'function' ? { createApp: step, openDatabase } : step;
-    this.#folder = folder;
+    this.databaseFile = join(folder.path, 'test.sqlite3');
     this.#databaseUrl = databaseUrl ?? `file:${this.databaseFile}`;
+    this.#deleteFolder = folder.remove;
   }
 
   /** Starts a step on a new database. Whoever starts it calls `dispose`. */
   static async start(step: Step, options: { databaseUrl?: string } = {}) {
-    const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-'));
-    const running = new RunningStep(step, folder, options.databaseUrl);
-    await running.#open();
+    const running = new RunningStep(step, await makeTemporaryFolder(), options.databaseUrl);
+    await running.#start();
     return running;
   }
 
   /** Stops the step for good, and deletes its database. */
   async dispose(): Promise<void> {
-    vi.useRealTimers(); // with a clock that a test has stopped, nothing ends
-    try {
-      await this.stop();
-    } finally {
-      await rm(this.#folder, { recursive: true });
-    }
+    vi.useRealTimers(); // closing waits for timers
+    await this.stop().finally(this.#deleteFolder);
   }
 
   get url(): string {
-    return address(this.#parts.server);
+    return urlOf(this.#parts.server);
   }
 
   get knex(): Knex {
@@ -80,14 +70,16 @@ export class RunningStep {
     return this.#parts.users;
   }
 
-  get databaseFile(): string {
-    return join(this.#folder, 'test.sqlite3');
-  }
-
   /** The store that the step made for itself, known once the first request went through it. */
   get store(): Store {
-    if (!this.#parts.store) throw new Error('No request has met the session middleware yet.');
-    return this.#parts.store;
+    const { store } = this.#parts.seen;
+    if (!store) throw new Error('No request has met the session middleware yet.');
+    return store;
+  }
+
+  /** The last request that the step answered, as Express sees it. */
+  get lastRequest(): Request | undefined {
+    return this.#parts.seen.lastRequest;
   }
 
   /** Opens a browser at this step. It stays with the step through restarts, and keeps its cookies. */
@@ -106,47 +98,55 @@ export class RunningStep {
   async restart(changes: { secret?: string; meanwhile?: () => Promise<void> } = {}): Promise<void> {
     await this.stop();
     await changes.meanwhile?.();
-    this.#secret = changes.secret ?? this.#secret;
-    await this.#open();
+    this.secret = changes.secret ?? this.secret;
+    await this.#start();
     for (const browser of this.#browsers) browser.moveTo(this.url);
   }
 
   /** Closes the server, the store and the database, in this order. */
   async stop(): Promise<void> {
     if (!this.#running) return;
-    const { server, store, knex } = this.#running;
+    const { server, seen, knex } = this.#running;
     this.#running = undefined;
     await closeServer(server);
-    if (store) await closeStore(store);
+    if (seen.store) await closeStore(seen.store);
     await knex.destroy();
   }
 
-  get #parts(): Running {
+  async #start(): Promise<void> {
+    this.#running = await run(this.#step, this.#databaseUrl, this.secret);
+  }
+
+  get #parts() {
     if (!this.#running) throw new Error('The step does not run.');
     return this.#running;
   }
-
-  async #open(): Promise<void> {
-    const knex = await this.#step.openDatabase(this.#databaseUrl);
-    const users = new Users(knex, { bcryptCost: 4 });
-    const app = this.#step.createApp({ knex, users, secret: this.#secret });
-    const running: Running = { knex, users, server: createServer(), store: undefined };
-    running.server.on('request', (req, res) => {
-      // express-session names the store on each request: so a test can look into it, and a step needs
-      // no door for tests.
-      res.once('prefinish', () => {
-        running.store ??= storeOf(req);
-      });
-      app(req, res);
-    });
-    running.server.listen(0, '127.0.0.1');
-    await once(running.server, 'listening');
-    this.#running = running;
-  }
 }
 
-function storeOf(req: object): Store | undefined {
-  return 'sessionStore' in req ? (req as Request).sessionStore : undefined;
+type TemporaryFolder = Awaited<ReturnType<typeof makeTemporaryFolder>>;
+
+/** Puts a step together and listens. @returns its parts, and what they have seen of its requests */
+async function run(step: CreateAppAndDatabase, databaseUrl: string, secret: string) {
+  const knex = await step.openDatabase(databaseUrl);
+  const users = new Users(knex, { bcryptCost: 4 });
+  const app = step.createApp({ knex, users, secret });
+  const seen: { lastRequest?: Request; store?: Store } = {};
+  const server = createServer((req, res) => {
+    // Express and express-session extend each request, so a test can look at the step's insides
+    // although the step exports nothing for tests.
+    res.once('prefinish', () => {
+      if (!isExpress(req)) return;
+      seen.lastRequest = req;
+      seen.store ??= req.sessionStore;
+    });
+    app(req, res);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return { knex, users, server, seen };
+}
+
+function isExpress(req: object): req is Request {
+  return 'app' in req;
 }
 
 /** The store's timer would outlive its database, and complain. */

@@ -1,12 +1,24 @@
 import type { Store } from 'express-session';
 import type { Knex } from 'knex';
+import { storedId } from '#steps/shared/store-contents.ts';
+import { makeTemporaryFolder } from '#tools/temporary.ts';
 import type { Subject } from './store-contract.ts';
-import { makeFolder } from './temporary.ts';
+
+/** Departures of every store that leaves `get`, `touch`, `all` and `length` to connect-session-knex. */
+export const libraryDepartures = [
+  '"remember me" (a longer maxAge) lasts beyond the next request',
+  'get shows when a touched session will end',
+  "keeps a browser-session cookie's session alive while it is used",
+  'all and length leave out expired sessions',
+  'writes nothing for a request that changes nothing',
+  'all leaves out a corrupt session, and lists the others',
+];
 
 /** Opens an empty database, as a step does. `remove` deletes it. */
 export async function emptyDatabase(open: (url: string) => Promise<Knex>) {
-  const { path, remove } = await makeFolder();
+  const { path, remove } = await makeTemporaryFolder();
   const knex = await open(`file:${path}/test.sqlite3`);
+  await knex.raw('PRAGMA synchronous = OFF'); // nothing here must survive a power cut
   return { knex, remove };
 }
 
@@ -22,10 +34,12 @@ export function onKnex(store: Store, knex: Knex, remove: () => Promise<void>): S
   });
   return {
     store,
-    break: () => knex.schema.renameTable('sessions', 'away'),
-    mend: () => knex.schema.renameTable('away', 'sessions'),
-    spoil: async (sid) => {
-      await knex('sessions').where({ sid }).update({ sess: '{"cookie":' });
+    breakStorage: () => knex.schema.renameTable('sessions', 'away'),
+    restoreStorage: () => knex.schema.renameTable('away', 'sessions'),
+    corrupt: async (sid) => {
+      await knex('sessions')
+        .where({ sid: storedId(store, sid) })
+        .update({ sess: '{"cookie":' });
     },
     writes: () => writes,
     close: async () => {

@@ -1,27 +1,33 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
 import { demo } from '#steps/shared/demo-account.ts';
-import { Browser } from '#tests/browser.ts';
+import { Browser } from './browser.ts';
 import { command, UsageError } from './command.ts';
 import { ServerProcess } from './server-process.ts';
-import { root, steps } from './steps.ts';
+import { stepNames } from './steps.ts';
 import { table } from './table.ts';
+import { makeTemporaryFolder } from './temporary.ts';
 
 const CONNECTIONS = 16;
 
-/** What one server did in each round: requests per second. */
+/** A server, a login there, and its requests per second in each round. */
 interface Entrant {
   name: string;
-  script: string;
+  server: ServerProcess;
+  cookie: string;
   rates: number[];
 }
 
+const scripts = [
+  ...stepNames.map((step) => [step, `steps/${step}/server.ts`] as const),
+  ['the last, the session alone', 'tools/bench/session-alone.ts'] as const,
+  ['the last, the user alone', 'tools/bench/user-alone.ts'] as const,
+];
+
 // npm run bench: how many GET /api/me the real server of each step answers in a second, with a login.
-// They take turns, a second each, round after round: a machine that is slower for a while is so for all
-// of them, and the ratios hold where the figures themselves do not.
+// The servers take turns, a second each, round after round: when the machine is slow for a while, it is slow
+// for all of them, and the ratios still hold.
 await command(async () => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -31,34 +37,24 @@ await command(async () => {
   if (positionals.length > 0 || !(rounds >= 1)) {
     throw new UsageError('Type npm run bench, or npm run bench -- --rounds 20 for more rounds.');
   }
-  const entrants: Entrant[] = [
-    ...steps.map((step) => ({ name: step, script: join('steps', step, 'server.ts'), rates: [] })),
-    { name: '05, the session alone', script: 'tools/bench/session-alone.ts', rates: [] },
-    { name: '05, the user alone', script: 'tools/bench/user-alone.ts', rates: [] },
-  ];
   console.log(
     `GET /api/me with a login, ${CONNECTIONS} connections, ${rounds} rounds of a second for each server; medians.\n`,
   );
-  const folder = await mkdtemp(join(tmpdir(), 'keep-users-logged-in-bench-'));
-  const servers: ServerProcess[] = [];
-  try {
-    const targets: { entrant: Entrant; url: string; cookie: string }[] = [];
-    for (const [index, entrant] of entrants.entries()) {
-      const DATABASE_URL = `file:${join(folder, `${index}.sqlite3`)}`;
-      const server = await ServerProcess.startScript(join(root, entrant.script), { DATABASE_URL });
-      servers.push(server);
-      targets.push({ entrant, url: server.url, cookie: await logIn(server.url) });
-    }
-    for (let round = 0; round <= rounds; round++) {
-      for (const { entrant, url, cookie } of targets) {
-        const rate = await load(url, cookie);
-        if (round > 0) entrant.rates.push(rate); // the first round is for warming up
-      }
-    }
-  } finally {
-    await Promise.all(servers.map((server) => server.end('SIGTERM')));
-    await rm(folder, { recursive: true });
+  const folder = await makeTemporaryFolder();
+  const entrants: Entrant[] = [];
+  for (const [name, script] of scripts) {
+    const DATABASE_URL = `file:${join(folder.path, `${entrants.length}.sqlite3`)}`;
+    const server = await ServerProcess.startScript(script, { DATABASE_URL });
+    entrants.push({ name, server, cookie: await logIn(server.url), rates: [] });
   }
+  for (let round = 0; round <= rounds; round++) {
+    for (const { server, cookie, rates } of entrants) {
+      const rate = await load(server.url, cookie);
+      if (round > 0) rates.push(rate); // the first round warms up
+    }
+  }
+  await Promise.all(entrants.map(({ server }) => server.end('SIGTERM')));
+  await folder.remove();
   const ratio = (one: Entrant, other: Entrant | undefined) =>
     median(one.rates.map((rate, round) => rate / (other?.rates[round] ?? 0)));
   const third = entrants.find(({ name }) => name.startsWith('03'));

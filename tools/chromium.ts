@@ -15,9 +15,9 @@ const usualPlaces = [
 /** What to do when there is no browser. */
 export const howToGetOne =
   'No Chrome or Chromium was found. Install one (npx playwright-core install chromium), ' +
-  'or say where it is: CHROMIUM=/path/to/it.';
+  'or say where it is: CHROMIUM=/path/to/chromium.';
 
-/** @returns where a Chrome or Chromium is: as CHROMIUM says, on the PATH, in the usual places, or Playwright's own. */
+/** @returns the path of a Chrome or Chromium: from CHROMIUM, the PATH, the usual places, or Playwright. */
 export function findChromium(): string | undefined {
   const { CHROMIUM, PATH = '' } = process.env;
   if (CHROMIUM) return CHROMIUM;
@@ -25,12 +25,16 @@ export function findChromium(): string | undefined {
   return [...onPath, ...usualPlaces, chromium.executablePath()].find((path) => existsSync(path));
 }
 
-/** Starts a browser without a window, which calls nobody by itself. Whoever starts it closes it. @throws {UsageError} */
+/**
+ * Starts a headless browser that sends no requests of its own. The caller closes it.
+ *
+ * @throws {UsageError} when there is no browser.
+ */
 export async function launchChromium(): Promise<Browser> {
   const executablePath = findChromium();
   if (!executablePath) throw new UsageError(howToGetOne);
   const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
-  // Chromium's sandbox does not work for root, who is who runs the tests in a container.
+  // Chromium's sandbox does not work for root, and in a container the tests run as root.
   const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   return chromium.launch({
     executablePath,

@@ -3,15 +3,15 @@ import { DatabaseError } from '#database/open.ts';
 /** A command was not understood. Its message is one sentence that says what to type instead. */
 export class UsageError extends Error {}
 
-/** Runs a command of `package.json`. What its user can mend is one line on stderr, and exit code 1. */
+/** Runs a command of `package.json`. An error that its user can fix is one line on stderr, and exit code 1. */
 export async function command(main: () => Promise<void>): Promise<void> {
-  // Whoever reads the output may have seen enough of it, as in npm run diff 2 3 | head.
+  // The reader of the output may stop early, as in npm run diff 2 3 | head.
   process.stdout.on('error', () => process.exit());
   try {
     await main();
   } catch (error) {
-    const mendable = error instanceof UsageError || error instanceof DatabaseError;
-    if (!(mendable || isParseArgsError(error))) throw error;
+    const isUsers = error instanceof UsageError || error instanceof DatabaseError;
+    if (!(isUsers || isParseArgsError(error))) throw error;
     console.error(error.message);
     process.exitCode = 1;
   }

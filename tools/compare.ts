@@ -1,18 +1,21 @@
 import { parseArgs } from 'node:util';
-import { announcement, type Measured, measure, titles, toRow } from '#tests/measure.ts';
-import { command, UsageError } from './command.ts';
-import { steps } from './steps.ts';
+import { command } from './command.ts';
+import { measure } from './measure.ts';
+import { findStep, stepNames } from './steps.ts';
 import { table } from './table.ts';
 
+// npm run compare: what the real server of each step does, measured. npm run compare 3 4: only these steps.
 await command(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
-  if (positionals.length > 0) throw new UsageError('Type npm run compare: it compares all steps.');
-  console.log(`${announcement}\n`);
-  const measured: Measured[] = [];
+  const steps = positionals.length > 0 ? positionals.map(findStep) : stepNames;
+  console.log('Starting, stopping and killing the real server of each step.\n');
+  const rows: string[][] = [];
   for (const step of steps) {
     if (process.stderr.isTTY) process.stderr.write(`\r${step} ...`);
-    measured.push(await measure(step));
+    const outcomes = await measure(step);
+    if (rows.length === 0) rows.push(['step', ...Object.keys(outcomes)]);
+    rows.push([step, ...Object.values(outcomes)]);
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  console.log(table([titles, ...measured.map(toRow)]));
+  console.log(table(rows));
 });

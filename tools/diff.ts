@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { command, UsageError } from './command.ts';
+import { run } from './processes.ts';
 import { findStep, root, stepFolder } from './steps.ts';
 
 await command(async () => {
@@ -13,33 +13,29 @@ await command(async () => {
   if (!before || !after) return;
   if (before === after)
     throw new UsageError('These are the same step. Give two: npm run diff 2 3.');
-  for (const file of files(before, after)) show(join(before, file), join(after, file));
+  for (const file of files(before, after)) await show(join(before, file), join(after, file));
 });
 
 /**
- * The code of both steps, what they have in common before what is new, without their tests: those tell the
- * lesson in their own words.
+ * The code that differs, without the tests: the files that both steps have, then those that only the second
+ * one has. A file that only the first one has is not shown: the second step imports it from there.
  */
-function files(...folders: string[]): string[] {
-  const names = folders.flatMap((folder) => readdirSync(folder)).sort();
-  const code = [...new Set(names)].filter((name) => /(?<!\.test)\.ts$/.test(name));
-  const isCommon = (name: string) => folders.every((folder) => existsSync(join(folder, name)));
+function files(before: string, after: string): string[] {
+  const code = readdirSync(after).filter((name) => /(?<!\.test)\.[jt]s$/.test(name));
+  const isCommon = (name: string) => existsSync(join(before, name));
   return [...code.filter(isCommon), ...code.filter((name) => !isCommon(name))];
 }
 
-/** Prints what git finds different in one file, and nothing when it is the same. */
-function show(before: string, after: string): void {
+/** Prints the difference in one file, and nothing when it is the same. */
+async function show(before: string, after: string): Promise<void> {
   const paths = [before, after].map((path) => (existsSync(path) ? relative(root, path) : devNull));
   const color = process.stdout.isTTY && !process.env.NO_COLOR ? 'always' : 'never';
   const options = ['--no-index', '--no-ext-diff', '--no-prefix', '--unified=2', `--color=${color}`];
-  const git = spawnSync('git', ['--no-pager', 'diff', ...options, '--', ...paths], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  if (git.error)
+  const git = await run('git', ['--no-pager', 'diff', ...options, '--', ...paths]);
+  if (git.code === null)
     throw new UsageError('This command needs git. Install it from https://git-scm.com.');
   if (git.stderr) throw new UsageError(git.stderr.trim());
-  // Lines of git's own come first, of which a reader has no use.
+  // The first lines are git's own, and of no use to a reader.
   const lines = git.stdout.split('\n');
   const noise = /^(diff --git|index|new file mode) /;
   process.stdout.write(

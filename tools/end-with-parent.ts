@@ -1,6 +1,6 @@
-// Loaded into a server process before the server: whoever started it may die without a word, killed by
-// SIGKILL, and a server that nobody can stop any more must not stay. The channel between them tells.
+// Preloaded into a child process: it must not survive a parent that was killed by SIGKILL. The IPC channel
+// between the two closes when the parent ends, however it ends.
 const end = () => process.exit(1);
 process.once('disconnect', end);
-process.channel?.unref(); // waiting for that is no reason to go on
-if (!process.connected) end(); // it happened before this line
+process.channel?.unref(); // the channel alone must not keep the process running
+if (!process.connected) end(); // the parent ended before this line ran

@@ -3,9 +3,10 @@ import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fileOf, readDatabase } from '#database/open.ts';
 import { defaultDatabaseUrl } from '#steps/shared/settings.ts';
+import { readStep } from '#steps/shared/step.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
 import { command, UsageError } from './command.ts';
-import { findStep, practice, root } from './steps.ts';
+import { findStep, numberOf, practice, root, stepFolder } from './steps.ts';
 
 interface Row {
   sid: string;
@@ -17,8 +18,14 @@ await command(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
   if (positionals.length > 1) throw new UsageError('Give one step: npm run sessions 3.');
   const step = findStep(positionals[0]);
+  if (readStep(stepFolder(step)).store === 'memory') {
+    throw new UsageError(
+      `${step} keeps its sessions in memory, where only its own process can read them: see /inspect ` +
+        'while it runs. From step 03 on they are rows in a database.',
+    );
+  }
   const url = process.env.DATABASE_URL || defaultDatabaseUrl(step);
-  const name = step === practice ? practice : Number(step.slice(0, 2));
+  const name = step === practice ? practice : numberOf(step);
   const again = `Start it with npm run step ${name}, log in, and come back.`;
   const file = fileOf(url);
   if (!existsSync(file)) throw new UsageError(`${step} has no database yet. ${again}`);
@@ -27,14 +34,12 @@ await command(async () => {
   try {
     if (!(await knex.schema.hasTable('sessions'))) {
       throw new UsageError(
-        step === practice
-          ? `${relative(root, file)} has no table sessions. Does server.ts pass knex, and is it the store's?`
-          : `${step} keeps its sessions in memory, where only its own process can read them: ` +
-              'see /inspect while it runs. They are rows from step 03 on.',
+        `${relative(root, file)} has no table called sessions. Does server.ts pass knex, and does the store use it?`,
       );
     }
     const rows: Row[] = await knex('sessions').orderBy('expired');
-    console.log(`${count(rows.length, 'session')} in ${relative(root, file)}`);
+    const sessions = rows.length === 1 ? 'session' : 'sessions';
+    console.log(`${rows.length} ${sessions} in ${relative(root, file)}`);
     for (const row of rows) print(row);
     if (rows.length === 0) console.log(`\n${again}`);
   } finally {
@@ -43,11 +48,12 @@ await command(async () => {
 });
 
 function print({ sid, sess, expired }: Row): void {
-  const over = Date.parse(expired) < Date.now() ? ' (expired; the next clean-up deletes it)' : '';
+  const over = Date.parse(expired) < Date.now() ? ' (expired; will be deleted)' : '';
   console.log(`\nsid      ${sid}\nexpired  ${expired}${over}\nsess`);
-  console.log(indent(show(sess)));
+  console.log(show(sess).replace(/^/gm, '  '));
 }
 
+/** Pretty-prints a payload, with an arrow at every line that should not be in it. */
 function show(sess: string): string {
   let payload: unknown;
   try {
@@ -55,25 +61,11 @@ function show(sess: string): string {
   } catch {
     return `${sess}  <-- this is not JSON`;
   }
-  return mark(payload);
-}
-
-/** Pretty-prints a payload, with an arrow at every line that should not be in it. */
-function mark(payload: unknown): string {
-  const lines = JSON.stringify(payload, null, 2).split('\n');
   const found = findUserData(payload).filter(({ what }) => what !== 'user id');
-  return lines
-    .map((line) => {
-      const culprit = found.find(({ path }) => line.trimStart().startsWith(`"${path.at(-1)}":`));
-      return culprit ? `${line}  <-- the ${culprit.what} does not belong here` : line;
-    })
-    .join('\n');
-}
-
-function indent(text: string): string {
-  return text.replace(/^/gm, '  ');
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
+  const lines = JSON.stringify(payload, null, 2).split('\n');
+  const marked = lines.map((line) => {
+    const culprit = found.find(({ path }) => line.trimStart().startsWith(`"${path.at(-1)}":`));
+    return culprit ? `${line}  <-- the ${culprit.what} does not belong here` : line;
+  });
+  return marked.join('\n');
 }

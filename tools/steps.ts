@@ -5,12 +5,12 @@ import { UsageError } from './command.ts';
 /** The folder that holds the whole tutorial. */
 export const root = resolve(import.meta.dirname, '..');
 
-/** The names of all steps, in their order: the folders of `steps/` that begin with a number. */
-export const steps: string[] = readdirSync(join(root, 'steps'))
+/** The names of all steps, in order: the folders in `steps/` that begin with a number. */
+export const stepNames: string[] = readdirSync(join(root, 'steps'))
   .filter((name) => /^\d\d-/.test(name))
   .sort();
 
-/** The folder in `steps/` that is the reader's own, once `npm run practice` has made it. */
+/** The reader's own folder in `steps/`, which `npm run practice` creates. */
 export const practice = 'practice';
 
 /**
@@ -24,13 +24,18 @@ export function findStep(name: string | undefined): string {
       'There is no practice yet. Begin one, of step 3 for example: npm run practice 3.',
     );
   }
-  const step = steps.find((step) => step === name || Number(step.slice(0, 2)) === Number(name));
+  const step = stepNames.find((step) => step === name || numberOf(step) === Number(name));
   if (step) return step;
-  const wish = name === undefined ? 'Which step?' : `There is no step "${name}".`;
-  throw new UsageError(`${wish} There are ${steps.join(', ')}; give a number or a name.`);
+  const problem = name === undefined ? 'Which step?' : `There is no step "${name}".`;
+  throw new UsageError(`${problem} There are ${stepNames.join(', ')}; give a number or a name.`);
 }
 
 /** @returns the folder of a step. */
 export function stepFolder(step: string): string {
   return join(root, 'steps', step);
+}
+
+/** @returns 3 for `03-knex-sqlite`. */
+export function numberOf(step: string): number {
+  return Number(step.slice(0, 2));
 }

@@ -1,4 +1,4 @@
-// Loaded into a server process before the server: stops its clock, and moves it on when told to.
+// Preloaded into a server process: its clock stands still, and advances when a message says so.
 import { mock } from 'node:test';
 
 mock.timers.enable({ apis: ['Date', 'setTimeout', 'setInterval'], now: Date.now() });

@@ -1,4 +1,4 @@
-/** Lays rows out as a Markdown table, each column as wide as its widest cell. The first row is the head. */
+/** Formats rows as a Markdown table, each column as wide as its widest cell. The first row is the header. */
 export function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

@@ -1,16 +1,25 @@
 import type { Knex } from 'knex';
 import * as createUsers from './001-create-users.ts';
+import * as createSessions from './002-create-sessions.ts';
+import * as harden from './003-harden.ts';
 
-// Knex can also read a folder of migrations by itself. Importing them, as here, lets the compiler
-// check them and needs no loader: it runs alike under every tool that can run TypeScript.
+// Knex can also read a folder of migrations by itself. Importing them lets the compiler check
+// them, and works with every tool that can run TypeScript.
 const all: Record<string, Knex.Migration> = {
   '001-create-users': createUsers,
 };
 
-/** The migrations of this application, in the order of their names. */
-export const migrations: Knex.MigrationSource<string> = migrationsWith({});
+/** What step 05 and later steps add: until then, the library creates its own table. */
+export const sessionsTable: Record<string, Knex.Migration> = {
+  '002-create-sessions': createSessions,
+};
 
-/** The same, and those that a step adds to them. */
+/** What step 08 adds. */
+export const hardening: Record<string, Knex.Migration> = {
+  '003-harden': harden,
+};
+
+/** The migrations of this application and those that a step adds, in the order of their names. */
 export function migrationsWith(more: Record<string, Knex.Migration>): Knex.MigrationSource<string> {
   const together = { ...all, ...more };
   return {

@@ -1,214 +1,211 @@
 // @ts-check
 /// <reference lib="dom" />
+import { find, make, setText } from '../../steps/shared/page/dom.js';
 import { showPayload } from '../../steps/shared/page/payload.js';
-import { ask } from '../../steps/shared/page/server.js';
+import { isDown, send } from '../../steps/shared/page/server.js';
 
 /**
  * @typedef {import('../step-runner.ts').StepState} StepState
- * @typedef {import('../../steps/shared/page/server.js').Memory} Memory
+ * @typedef {import('../../steps/shared/page/server.js').Inspection} Inspection
  * @typedef {'kept' | 'lost'} Fate
  */
 
-const ends = { SIGTERM: 'down', SIGKILL: 'down, killed', error: 'down, died of an error' };
+/** @type {Record<NonNullable<StepState['lastEnd']>, { phase: string, action: string, column?: string }>} */
+const ends = {
+  SIGTERM: { phase: 'down', action: 'Restarted', column: 'after a restart' },
+  SIGKILL: { phase: 'down, killed', action: 'Killed', column: 'after SIGKILL' },
+  error: { phase: 'down after an error', action: 'Started again' },
+  'database error': { phase: 'down: its database failed', action: 'Started again' },
+};
 
-const phases = {
+const buttonTexts = {
+  restart: 'Restart',
+  crash: 'Crash',
+  start: 'Start',
+  break: 'Break database',
+  restore: 'Restore database',
+};
+
+const failingDatabase = 'failing database';
+
+/** The outcomes that later steps improve on. */
+const problems = /hash|lost|comes back|left in|dies|opens|obeyed|^[1-9]\d*$/;
+
+/** @type {Record<StepState['phase'], (state: StepState) => string>} */
+const phaseTexts = {
+  waiting: () => 'waiting to start',
   starting: () => 'starting …',
-  up: (/** @type {StepState} */ { processId }) => `process ${processId}`,
-  stopping: (/** @type {StepState} */ { processId }) => `process ${processId}, ending …`,
-  down: (/** @type {StepState} */ { lastEnd }) => ends[lastEnd ?? 'SIGTERM'],
+  up: ({ processId }) => `process ${processId}`,
+  stopping: ({ processId }) => `process ${processId}, stopping …`,
+  down: ({ lastEnd }) => ends[lastEnd ?? 'SIGTERM'].phase,
   failed: () => 'did not start',
 };
 
-/** One step: its card, its row of the table, and what this browser's login there has come to. */
+/** One step: its card, its row of the table, and what happened to this browser's login. */
 export class StepCard {
-  /** Who the step knows this browser as. @type {string | undefined} */
+  /** Who is logged in to the step in this browser. @type {string | undefined} */
   username;
-  /** What became of the login when the process before this one ended. @type {Fate | undefined} */
+  /** What happened to the login when the last process ended. @type {Fate | undefined} */
   fate;
-  /** What the store did with sessions that expired. @type {'deleted' | 'left in the store' | undefined} */
-  expired;
+  /** What was seen so far, by the titles of the columns. @type {Record<string, string | undefined>} */
+  outcomes = {};
   /** @type {StepState} */
   state;
-  /** The process that was asked last. @type {number | undefined} */
-  #asked;
-  /** Whether its sessions lie in a table, which can be taken away. */
-  #hasTable = false;
-  #card = instance();
-  #row = document.createElement('tr');
+  /** The process that answered last. @type {number | undefined} */
+  #checkedProcess;
+  #card = copyTemplate();
+  #row = make('tr');
 
   /** @param {StepState} state */
   constructor(state) {
     this.state = state;
-    const { step, title } = state;
+    const { step, title, columns } = state;
     this.number = step.slice(0, 2);
     this.#card.dataset.step = this.#row.dataset.step = step;
+    this.#card.ariaLabel = title;
     this.#text('.eyebrow', `Step ${this.number}`);
-    const heading = this.#text('h2', title);
-    heading.id = `heading-${this.number}`;
-    this.#card.setAttribute('aria-labelledby', heading.id);
-    const link = this.#card.querySelector('a');
-    link?.setAttribute('href', `${step}/`);
-    link?.setAttribute('aria-label', `Open its page: step ${this.number}`);
+    this.#text('h2', title);
+    find('button:last-child', this.#card).hidden = state.store === 'memory';
+    this.#text('.place', `Sessions in ${state.store === 'memory' ? 'memory' : 'a database'}`);
+    const link = find('a', this.#card);
+    link.setAttribute('href', `${step}/`);
+    link.ariaLabel = `Open its page: step ${this.number}`;
     for (const button of this.#card.querySelectorAll('button')) {
-      button.setAttribute('aria-label', `${button.textContent} step ${this.number}`);
       button.addEventListener('click', () => {
         if (button.ariaDisabled !== 'true') void this.act(button.dataset.action ?? '');
       });
     }
-    this.#row.innerHTML = '<th scope="row"></th><td></td><td></td><td></td><td></td>';
-    const columns = [...document.querySelectorAll('thead th')].map((head) => head.textContent);
-    for (const [index, cell] of [...this.#row.cells].entries()) {
-      cell.textContent = index === 0 ? step : '–';
-      cell.dataset.column = columns[index] ?? '';
+    const name = make('th', step);
+    name.scope = 'row';
+    this.#row.append(name);
+    for (const column of columns) {
+      const cell = this.#row.insertCell();
+      cell.dataset.column = column;
+      cell.textContent = '–';
     }
-    document.getElementById('steps')?.append(this.#card);
-    document.getElementById('seen')?.append(this.#row);
-    this.show(state);
+    find('#steps').append(this.#card);
+    find('#outcomes').append(this.#row);
   }
 
   /** Shows the state of the process. @param {StepState} state */
   show(state) {
     this.state = state;
-    const { phase, error, lastEnd } = state;
+    const { phase, error, lastEnd, isBroken } = state;
+    const isUp = phase === 'up';
     this.#card.dataset.phase = phase;
-    this.#card.toggleAttribute('data-fresh', phase === 'down' && lastEnd === null);
-    const lamp = phase === 'up' ? 'up' : phase === 'starting' ? 'unknown' : 'down';
-    this.#text('.process', phases[phase](state)).dataset.state = lamp;
-    this.#text('.error', error ?? '').hidden = !error;
-    for (const button of this.#card.querySelectorAll('button')) {
-      const { action } = button.dataset;
-      if (action === 'break') button.hidden = !this.#hasTable || state.isBroken;
-      if (action === 'mend') button.hidden = !state.isBroken;
-      if (action === 'break' || action === 'mend') continue;
-      const wants = action === 'start' ? ['down', 'failed'] : ['up'];
-      // Not the attribute disabled: a button that has the focus would lose it.
-      button.ariaDisabled = String(!wants.includes(phase));
-    }
-    if (phase !== 'up') {
-      this.#text('.who', phase === 'starting' ? '…' : 'nobody answers');
-      this.#showFate(undefined);
-    }
+    this.#text('.process', phaseTexts[phase](state)).dataset.state = isUp ? 'up' : 'down';
+    this.#setButton(1, 'restart', isUp);
+    if (phase === 'waiting') this.#setButton(2, 'start', false);
+    else if (phase === 'down' || phase === 'failed') this.#setButton(2, 'start', true);
+    else this.#setButton(2, 'crash', isUp);
+    if (isBroken) this.#setButton(3, 'restore', true);
+    else this.#setButton(3, 'break', isUp);
+    if (lastEnd === 'database error') this.record(failingDatabase, 'the process dies');
+    this.#text('.error', error ?? '');
+    if (isUp) return;
+    this.#text('.who', phase === 'starting' || phase === 'waiting' ? '…' : '(server down)');
+    this.#showFate(undefined);
   }
 
-  /** @returns whether it is clear what came of the last thing that happened to the process. */
-  get isSettled() {
-    const { phase, processId } = this.state;
-    return phase === 'up' ? processId === this.#asked : phase === 'down' || phase === 'failed';
-  }
-
-  /** Starts, restarts or crashes the step. @param {string} action */
+  /**
+   * Lets the lab do something to the step.
+   *
+   * @param {string} action
+   * @returns {Promise<string | undefined>} the outcome, when the lab measured one.
+   */
   async act(action) {
-    await ask('POST', `lab/steps/${this.state.step}/${action}`);
-  }
-
-  /** Lets a day pass for the step: its sessions expire, and `expired` is what became of them. */
-  async passDay() {
-    this.expired = undefined;
-    const { status, body } = await ask('POST', `lab/steps/${this.state.step}/day`);
-    if (status !== 200) return;
-    await this.check();
-    if (body.before === 0) return;
-    this.expired = body.after === 0 ? 'deleted' : 'left in the store';
-    this.#fill(4, this.expired);
+    const { body } = await send('POST', `lab/steps/${this.state.step}/${action}`);
+    return body.outcome;
   }
 
   /** Logs this browser in. @param {{ username: string, password: string }} credentials */
   async logIn(credentials) {
-    const { status } = await ask('POST', `${this.state.step}/api/login`, credentials);
+    const { status } = await send('POST', `${this.state.step}/api/login`, credentials);
     if (status === 200) await this.check();
   }
 
-  /**
-   * Asks the step who it thinks this browser is. When it is another process than last time, that shows
-   * what became of the login.
-   *
-   * @returns {Promise<Fate | undefined>} that, or undefined when there was nothing to keep or to lose.
-   */
+  /** Asks the step who is logged in. In a new process, the response shows what happened to the login. */
   async check() {
-    const { step, processId, lastEnd } = this.state;
-    const inspected = await ask('GET', `${step}/inspect`);
-    const isFailing = inspected.status === 500 || inspected.status === 503; // the server's own answer
-    if (isFailing && this.state.phase === 'up') {
-      this.#text('.who', 'it cannot tell');
-      this.#asked = processId ?? undefined;
-    }
-    if (inspected.status !== 200) return undefined;
-    /** @type {Memory} */
-    const memory = inspected.body;
-    const me = memory.session ? await ask('GET', `${step}/api/me`) : { status: 401, body: {} };
-    if ((me.status !== 200 && me.status !== 401) || this.state.processId !== processId) return;
+    const { step, processId, lastEnd, isBroken } = this.state;
+    const me = await send('GET', `${step}/api/me`);
+    const inspected = me.status < 500 ? await send('GET', `${step}/inspect`) : me;
+    if (isDown(me.status)) return; // the server ended; its state says why
+    if (this.state.processId !== processId || this.state.isBroken !== isBroken) return;
 
-    const before = { username: this.username, processId: this.#asked };
+    const before = { username: this.username, processId: this.#checkedProcess };
+    this.#checkedProcess = processId ?? undefined;
+    this.#recordFailure(me.status);
+    if (inspected.status !== 200) {
+      this.#text('.who', '(database unavailable)');
+      return;
+    }
     this.username = me.status === 200 ? me.body.username : undefined;
-    this.#asked = processId ?? undefined;
+    this.#text('.who', this.username ?? '— (not logged in)');
+    this.#showSession(inspected.body);
     const isReplaced = before.processId !== undefined && before.processId !== processId;
-    this.#text('.who', this.username ?? 'nobody it knows');
-    this.#showMemory(memory);
     if (isReplaced && before.username) {
       const fate = this.username === before.username ? 'kept' : 'lost';
-      const how = lastEnd === 'SIGKILL' ? 'Killed' : 'Restarted';
-      this.#showFate(fate, `${how}: ${before.processId} → ${processId}`);
-      this.#fill(lastEnd === 'SIGKILL' ? 2 : 1, fate).dataset.fate = fate;
-      return fate;
-    }
-    if (isReplaced || this.username !== before.username) this.#showFate(undefined);
-    return undefined;
+      const { action, column } = ends[lastEnd ?? 'SIGTERM'];
+      this.#showFate(fate, `${action}: ${before.processId} → ${processId}`);
+      if (column) this.record(column, fate);
+    } else if (isReplaced || this.username !== before.username) this.#showFate(undefined);
+  }
+
+  /** Fills in a cell of the table, or empties it. @param {string} column @param {string} [outcome] */
+  record(column, outcome) {
+    this.outcomes[column] = outcome;
+    const cell = setText(`[data-column="${column}"]`, outcome ?? '–', this.#row);
+    cell.dataset.mood = outcome && (problems.test(outcome) ? 'lost' : 'kept');
+  }
+
+  /** @param {number} status what /api/me answered. */
+  #recordFailure(status) {
+    const outcome = this.outcomes[failingDatabase];
+    if (this.state.isBroken) {
+      if (status >= 500) this.record(failingDatabase, String(status));
+      else if (status === 200 && !outcome) this.record(failingDatabase, 'not affected');
+    } else if (status === 200 && outcome === '503') this.record(failingDatabase, '503, and back');
+  }
+
+  /**
+   * The buttons stay, and only what they do changes, so that the focus is never lost. The attribute
+   * `disabled` would lose it, too.
+   *
+   * @param {number} position
+   * @param {keyof typeof buttonTexts} action
+   * @param {boolean} isEnabled
+   */
+  #setButton(position, action, isEnabled) {
+    const button = this.#text(`button:nth-child(${position})`, buttonTexts[action]);
+    button.dataset.action = action;
+    button.ariaLabel = `${buttonTexts[action]} step ${this.number}`;
+    button.ariaDisabled = String(!isEnabled);
   }
 
   /** @param {Fate | undefined} fate */
-  #showFate(fate, how = '') {
+  #showFate(fate, detail = '') {
     this.fate = fate;
     if (fate) this.#card.dataset.fate = fate;
     else delete this.#card.dataset.fate;
-    const word = document.createElement('strong');
-    word.textContent = fate ?? '';
-    const place = this.#find('.fate');
-    place.replaceChildren(word, how);
-    place.hidden = !fate;
+    find('.fate', this.#card).replaceChildren(make('strong', fate ?? ''), detail);
   }
 
-  /** @param {Memory} memory */
-  #showMemory({ store, session, userData }) {
-    this.#hasTable = store.table !== null;
-    this.show(this.state);
-    const place = store.table ? `the table ${store.table}` : 'the memory of the process';
-    this.#text('.place', place);
-    const details = this.#card.querySelector('details');
-    if (details) details.hidden = !session;
-    const payload = this.#card.querySelector('pre');
-    if (!session || !payload) return;
-    showPayload(payload, session, userData);
-    this.#fill(3, userData.map(({ what }) => what).join(', '));
-  }
-
-  /** Fills in a cell of the table. @param {number} column @param {string} text */
-  #fill(column, text) {
-    const cell = this.#row.cells[column];
-    if (!cell) throw new Error(`The table has no column ${column}.`);
-    cell.textContent = text;
-    return cell;
+  /** @param {Inspection} inspection */
+  #showSession({ session, userData }) {
+    find('details', this.#card).hidden = !session;
+    if (!session) return;
+    showPayload(find('pre', this.#card), session, userData);
+    this.record('user data stored', userData.map(({ what }) => what.split(' ').at(-1)).join(', '));
   }
 
   /** @param {string} selector @param {string} text */
   #text(selector, text) {
-    const found = this.#find(selector);
-    if (found.textContent !== text) found.textContent = text;
-    return found;
-  }
-
-  /** @param {string} selector */
-  #find(selector) {
-    const found = this.#card.querySelector(selector);
-    if (!(found instanceof HTMLElement)) throw new Error(`The card has no ${selector}.`);
-    return found;
+    return setText(selector, text, this.#card);
   }
 }
 
-/** A new card, from the template in the page. */
-function instance() {
-  const template = document.getElementById('card');
-  const card = template instanceof HTMLTemplateElement ? template.content.firstElementChild : null;
-  const copy = card?.cloneNode(true);
-  if (!(copy instanceof HTMLElement)) throw new Error('The page has no card.');
-  return copy;
+function copyTemplate() {
+  /** @type {HTMLTemplateElement} */
+  const template = find('#card');
+  return find('section', document.importNode(template.content, true));
 }

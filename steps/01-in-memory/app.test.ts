@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { countStored, readStored } from '#steps/shared/stored.ts';
+import { countSessions, readSession } from '#steps/shared/store-contents.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
-import { ada } from '#tests/browser.ts';
 import { HOUR, stopClock } from '#tests/clock.ts';
 import { describeLogin, loggedIn } from '#tests/login.ts';
+import { ada } from '#tools/browser.ts';
 import { createApp } from './app.ts';
 
 describeLogin(createApp);
@@ -25,7 +25,7 @@ describe('sessions in memory', () => {
 
   test('holds the whole user in the session, password hash and all', async () => {
     const { server, browser } = await loggedIn(createApp);
-    const stored = await readStored(server.store, browser.sessionId);
+    const stored = await readSession(server.store, browser.sessionId);
     expect(findUserData(stored?.session).map(({ what }) => what)).toEqual([
       'user id',
       'user name',
@@ -33,10 +33,10 @@ describe('sessions in memory', () => {
     ]);
   });
 
-  test('keeps expired sessions for ever: the memory leaks', async () => {
+  test('keeps expired sessions forever: the memory leaks', async () => {
     const clock = stopClock();
     const { server } = await loggedIn(createApp);
     await clock.advance(2 * 24 * HOUR);
-    expect(await countStored(server.store), 'sessions a day after the expiry').toBe(1);
+    expect(await countSessions(server.store), 'sessions a day after the expiry').toBe(1);
   });
 });

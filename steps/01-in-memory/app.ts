@@ -2,9 +2,9 @@ import express from 'express';
 import session from 'express-session';
 import type { User, Users } from '#database/users.ts';
 import { readCredentials, register } from '#steps/shared/accounts.ts';
-import { answerErrors, HttpError } from '#steps/shared/errors.ts';
+import { devRoutes } from '#steps/shared/dev-routes.ts';
+import { answerErrors, createError } from '#steps/shared/errors.ts';
 import type { Guard } from '#steps/shared/guard.ts';
-import { inspect } from '#steps/shared/inspect.ts';
 import { page } from '#steps/shared/page.ts';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
@@ -18,9 +18,9 @@ declare module 'express-session' {
 
 export function createApp({ users, secret }: { users: Users; secret: string }) {
   const app = express();
-  app.use(page, express.json()); // the page before the session: to look at it starts none
+  app.use(page, express.json()); // static page first: viewing it creates no session
 
-  // Gives every request a req.session. No store is named: sessions live in the memory of this process.
+  // Gives every request a req.session. Without a store option, sessions live in the memory of this process.
   const cookie = { maxAge: 24 * HOUR, httpOnly: true, sameSite: 'lax' } as const;
   app.use(session({ name: 'sid', secret, cookie, resave: false, saveUninitialized: false }));
 
@@ -28,12 +28,12 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
 
   app.post('/api/login', async (req, res, next) => {
     const user = await users.verify(readCredentials(req));
-    if (!user) throw new HttpError(401, 'The username or the password is wrong.');
-    // A new session id: if somebody planted the old one in this browser, it is worth nothing now.
+    if (!user) throw createError(401, 'The username or the password is wrong.');
+    // A new session id: one that an attacker planted in this browser is worth nothing now.
     req.session.regenerate((error) => {
       if (error) return next(error);
       req.session.user = user;
-      // Answer once the session is stored: a 200 must not promise what was never saved.
+      // Answer only when the session is saved: a 200 is a promise that it was.
       req.session.save((error) => {
         if (error) return next(error);
         res.json({ username: user.username });
@@ -48,10 +48,10 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
     });
   });
 
-  // The guard: the restricted routes below are only for those who are logged in.
+  // The guard: the routes below are for logged-in users only.
   const requireLogin: Guard = (req, res, next) => {
     const { user } = req.session;
-    if (!user) throw new HttpError(401, 'Log in first.');
+    if (!user) throw createError(401, 'Log in first.');
     res.locals.user = user;
     next();
   };
@@ -64,6 +64,6 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
     res.json({ users: await users.names() });
   });
 
-  app.use(inspect, answerErrors);
+  app.use(devRoutes, answerErrors);
   return app;
 }

@@ -1,49 +1,49 @@
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { countStored } from '#steps/shared/stored.ts';
-import { ada } from '#tests/browser.ts';
+import { countSessions } from '#steps/shared/store-contents.ts';
 import { HOUR, stopClock } from '#tests/clock.ts';
 import { describeLogin, loggedIn } from '#tests/login.ts';
+import { ada } from '#tools/browser.ts';
 import { createApp } from './app.ts';
 
 describeLogin(createApp);
 
 describe('sessions in memory that is pruned', () => {
-  test('deletes expired sessions within the hour, without being asked for them', async () => {
+  test('deletes expired sessions within the hour, even if nobody asks for them', async () => {
     const clock = stopClock();
     const { server } = await loggedIn(createApp);
     await clock.advance(24 * HOUR - 60_000);
     expect(
-      await countStored(server.store),
+      await countSessions(server.store),
       'the session is gone a minute too early. Does ttl, or maxAge, say a day? Chapter 2, The code',
     ).toBe(1);
     await clock.advance(HOUR + 2 * 60_000);
     expect(
-      await countStored(server.store),
-      'expired sessions are left. Give session() a memorystore with a checkPeriod: chapter 2, The code',
+      await countSessions(server.store),
+      'expired sessions are still there. Give session() a memorystore with a checkPeriod: chapter 2, The code',
     ).toBe(0);
   });
 
-  test('never holds more than 10,000 sessions: the one unused for the longest time goes', async () => {
+  test('never holds more than 10,000 sessions: the least recently used one goes first', async () => {
     const { server, browser } = await loggedIn(createApp);
-    const somebody = await promisify(server.store.get.bind(server.store))(browser.sessionId);
-    if (!somebody) throw new Error('ada has no session.');
-    for (let i = 1; i < 10_000; i++) server.store.set(`visitor ${i}`, somebody);
-    const full = await countStored(server.store);
+    const session = await promisify(server.store.get.bind(server.store))(browser.sessionId);
+    if (!session) throw new Error('ada has no session.');
+    for (let i = 1; i < 10_000; i++) server.store.set(`visitor ${i}`, session);
+    const full = await countSessions(server.store);
     expect(full, 'max is less than 10,000: chapter 2, The code').toBe(10_000);
     expect(await browser.whoAmI(), 'ada, the first of 10,000, is gone too early').toBe('ada');
 
-    server.store.set('one more', somebody);
+    server.store.set('one more', session);
     expect(
-      await countStored(server.store),
+      await countSessions(server.store),
       'the number of sessions has no bound. Set max to 10,000: chapter 2, The code',
     ).toBe(10_000);
-    expect(await browser.whoAmI(), 'ada is gone, who was active a moment ago').toBe('ada');
+    expect(await browser.whoAmI(), 'ada, who was active a moment ago, is gone').toBe('ada');
 
-    for (let i = 1; i <= 10_000; i++) server.store.set(`newcomer ${i}`, somebody);
+    for (let i = 1; i <= 10_000; i++) server.store.set(`newcomer ${i}`, session);
     expect(
       await browser.whoAmI(),
-      'ada is still there, though 10,000 others were active since',
+      'ada is still there, although 10,000 others were active since',
     ).toBeUndefined();
   });
 
@@ -51,7 +51,7 @@ describe('sessions in memory that is pruned', () => {
     const { server, browser } = await loggedIn(createApp);
     await server.restart();
     const who = await browser.whoAmI();
-    expect(who, 'this store outlived its process: it is not one in memory').toBeUndefined();
+    expect(who, 'the sessions outlived their process: this store is not in memory').toBeUndefined();
     expect((await browser.logIn(ada)).status, 'the account is gone as well').toBe(200);
   });
 });

@@ -3,9 +3,9 @@ import session from 'express-session';
 import createMemoryStore from 'memorystore';
 import type { User, Users } from '#database/users.ts';
 import { readCredentials, register } from '#steps/shared/accounts.ts';
-import { answerErrors, HttpError } from '#steps/shared/errors.ts';
+import { devRoutes } from '#steps/shared/dev-routes.ts';
+import { answerErrors, createError } from '#steps/shared/errors.ts';
 import type { Guard } from '#steps/shared/guard.ts';
-import { inspect } from '#steps/shared/inspect.ts';
 import { page } from '#steps/shared/page.ts';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
@@ -19,13 +19,13 @@ declare module 'express-session' {
 
 export function createApp({ users, secret }: { users: Users; secret: string }) {
   const app = express();
-  app.use(page, express.json()); // the page before the session: to look at it starts none
+  app.use(page, express.json()); // static page first: viewing it creates no session
 
   // Still the memory of this process, but expired sessions are deleted from it.
   const MemoryStore = createMemoryStore(session);
   const store = new MemoryStore({
-    checkPeriod: HOUR, // delete expired sessions this often; without it, they are never looked for
-    max: 10_000, // and never hold more than this: the ones not used for the longest time go first
+    checkPeriod: HOUR, // how often to delete expired sessions; without it, nothing deletes them
+    max: 10_000, // hold at most this many: the least recently used one goes first
   });
 
   // Gives every request a req.session.
@@ -36,12 +36,12 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
 
   app.post('/api/login', async (req, res, next) => {
     const user = await users.verify(readCredentials(req));
-    if (!user) throw new HttpError(401, 'The username or the password is wrong.');
-    // A new session id: if somebody planted the old one in this browser, it is worth nothing now.
+    if (!user) throw createError(401, 'The username or the password is wrong.');
+    // A new session id: one that an attacker planted in this browser is worth nothing now.
     req.session.regenerate((error) => {
       if (error) return next(error);
       req.session.user = user;
-      // Answer once the session is stored: a 200 must not promise what was never saved.
+      // Answer only when the session is saved: a 200 is a promise that it was.
       req.session.save((error) => {
         if (error) return next(error);
         res.json({ username: user.username });
@@ -56,10 +56,10 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
     });
   });
 
-  // The guard: the restricted routes below are only for those who are logged in.
+  // The guard: the routes below are for logged-in users only.
   const requireLogin: Guard = (req, res, next) => {
     const { user } = req.session;
-    if (!user) throw new HttpError(401, 'Log in first.');
+    if (!user) throw createError(401, 'Log in first.');
     res.locals.user = user;
     next();
   };
@@ -72,6 +72,6 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
     res.json({ users: await users.names() });
   });
 
-  app.use(inspect, answerErrors);
+  app.use(devRoutes, answerErrors);
   return app;
 }

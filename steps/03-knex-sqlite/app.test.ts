@@ -4,19 +4,19 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { readDatabase } from '#database/open.ts';
 import { demo } from '#steps/shared/demo-account.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
-import { Browser } from '#tests/browser.ts';
 import { compile } from '#tests/compiler.ts';
-import { describeKept } from '#tests/kept.ts';
 import { describeLogin, loggedIn } from '#tests/login.ts';
+import { describePersistence } from '#tests/persistence.ts';
 import { temporaryEnvironment } from '#tests/temporary.ts';
+import { Browser } from '#tools/browser.ts';
 import { ServerProcess } from '#tools/server-process.ts';
 import { createApp } from './app.ts';
 
 describeLogin(createApp);
-describeKept(createApp);
+describePersistence(createApp);
 
 describe('the row of a session', () => {
-  test('lies in the table and under the id that the options name', async () => {
+  test('is in the table and under the id that the options name', async () => {
     const { server, browser } = await loggedIn(createApp);
     const where = 'Set tableName to sessions and sidFieldName to sid: chapter 3, The code';
     expect(await server.knex.schema.hasTable('sessions'), `no table sessions. ${where}`).toBe(true);
@@ -27,7 +27,7 @@ describe('the row of a session', () => {
     expect(Date.parse(rows[0].expired), 'the row has expired').toBeGreaterThan(Date.now());
   });
 
-  test('lies in the database that server.ts opens', async () => {
+  test('is in the database that server.ts opens', async () => {
     const environment = await temporaryEnvironment();
     const server = await ServerProcess.startScript(
       join(import.meta.dirname, 'server.ts'),
@@ -45,11 +45,11 @@ describe('the row of a session', () => {
     );
   });
 
-  test("holds the user's name and password hash, which nobody needs there", async () => {
+  test("holds the user's name and password hash, which are not needed there", async () => {
     const { server } = await loggedIn(createApp);
     const row = await server.knex('sessions').first();
     const found = findUserData(JSON.parse(row.sess));
-    const why = 'the whole user belongs into this session, as in steps 1 and 2: step 4 mends that';
+    const why = 'the whole user belongs in this session, as in steps 1 and 2: step 4 fixes that';
     expect(found, why).toEqual([
       { what: 'user id', path: ['user', 'id'] },
       { what: 'user name', path: ['user', 'username'] },
@@ -63,7 +63,7 @@ describe('the row of a session', () => {
 describe('the option names of versions 1 to 4, which many snippets still have', () => {
   const old = { tablename: 'logins', sidfieldname: 'id', createtable: false, clearInterval: 1000 };
 
-  test('each of them is refused by the compiler', async () => {
+  test('the compiler rejects each of them', async () => {
     const create = (options: string) => `new ConnectSessionKnexStore({ ${options} });`;
     const printed = await compile([
       "import { ConnectSessionKnexStore } from 'connect-session-knex';",
@@ -76,13 +76,16 @@ describe('the option names of versions 1 to 4, which many snippets still have', 
       expect(printed).toContain(`'${name}' does not exist in type`);
   });
 
-  test('all of them are ignored at run time, without a word', async () => {
+  test('all of them are silently ignored at run time', async () => {
     const { server } = await loggedIn(createApp);
     const options = { knex: server.knex, cleanupInterval: 0, ...old };
     const store = new ConnectSessionKnexStore(options);
     await store.ready;
     expect(store.options).toMatchObject({ tableName: 'sessions', sidFieldName: 'sid' });
     expect(store.options).toMatchObject({ createTable: true });
-    expect(await server.knex.schema.hasTable('logins'), 'the table that was asked for').toBe(false);
+    expect(
+      await server.knex.schema.hasTable('logins'),
+      'the old option tablename had an effect',
+    ).toBe(false);
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { ada } from '#tests/browser.ts';
-import { describeKept } from '#tests/kept.ts';
 import { describeLogin, loggedIn } from '#tests/login.ts';
+import { describePersistence } from '#tests/persistence.ts';
+import { ada } from '#tools/browser.ts';
 import { createApp } from './app.ts';
 
 describeLogin(createApp);
-describeKept(createApp);
+describePersistence(createApp);
 
 describe('a session that holds one id', () => {
   test("stores the user's id and the cookie's attributes, and nothing else", async () => {
@@ -42,16 +42,16 @@ describe('a session that holds one id', () => {
     const who = await browser.whoAmI();
     expect(
       who,
-      'a user who is deleted is let in. Does requireLogin look? Chapter 4, The code',
+      'a deleted user was let in. Read the user afresh in requireLogin: chapter 4, The code',
     ).toBeUndefined();
     expect((await browser.get('/api/users')).status).toBe(401);
   });
 
-  test('never passes to another user: ids are not given out twice', async () => {
+  test('never passes to another user: ids are never used twice', async () => {
     const { server, browser } = await loggedIn(createApp);
     await server.users.remove('ada');
     await server.browser().register({ ...ada, username: 'eve' });
     const who = await browser.whoAmI();
-    expect(who, 'the session of ada has passed to eve: an id was given out twice').toBeUndefined();
+    expect(who, 'eve has taken over the session of ada: an id was used twice').toBeUndefined();
   });
 });

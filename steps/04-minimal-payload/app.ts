@@ -4,9 +4,9 @@ import session from 'express-session';
 import type { Knex } from 'knex';
 import type { Users } from '#database/users.ts';
 import { readCredentials, register } from '#steps/shared/accounts.ts';
-import { answerErrors, HttpError } from '#steps/shared/errors.ts';
+import { devRoutes } from '#steps/shared/dev-routes.ts';
+import { answerErrors, createError } from '#steps/shared/errors.ts';
 import type { Guard } from '#steps/shared/guard.ts';
-import { inspect } from '#steps/shared/inspect.ts';
 import { page } from '#steps/shared/page.ts';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
@@ -20,15 +20,15 @@ declare module 'express-session' {
 
 export function createApp({ knex, users, secret }: { knex: Knex; users: Users; secret: string }) {
   const app = express();
-  app.use(page, express.json()); // the page before the session: to look at it starts none
+  app.use(page, express.json()); // static page first: viewing it creates no session
 
-  // Sessions are rows in the database now, and outlive this process.
+  // Sessions are now rows in the database, and outlive this process.
   const store = new ConnectSessionKnexStore({
     knex, // the application's own Knex instance, the one that reads the users
     tableName: 'sessions', // the table that holds the sessions
     sidFieldName: 'sid', // the column that holds the session id
-    createTable: true, // create that table when it is missing
-    cleanupInterval: HOUR, // delete expired rows this often, in milliseconds
+    createTable: true, // create that table if it is missing
+    cleanupInterval: HOUR, // how often to delete expired rows, in milliseconds
   });
 
   // Gives every request a req.session.
@@ -39,12 +39,12 @@ export function createApp({ knex, users, secret }: { knex: Knex; users: Users; s
 
   app.post('/api/login', async (req, res, next) => {
     const user = await users.verify(readCredentials(req));
-    if (!user) throw new HttpError(401, 'The username or the password is wrong.');
-    // A new session id: if somebody planted the old one in this browser, it is worth nothing now.
+    if (!user) throw createError(401, 'The username or the password is wrong.');
+    // A new session id: one that an attacker planted in this browser is worth nothing now.
     req.session.regenerate((error) => {
       if (error) return next(error);
       req.session.userId = user.id;
-      // Answer once the session is stored: a 200 must not promise what was never saved.
+      // Answer only when the session is saved: a 200 is a promise that it was.
       req.session.save((error) => {
         if (error) return next(error);
         res.json({ username: user.username });
@@ -59,10 +59,10 @@ export function createApp({ knex, users, secret }: { knex: Knex; users: Users; s
     });
   });
 
-  // The guard reads the user afresh: a new name or a deletion counts from the next request on.
+  // The guard reads the user on every request: a new name or a deletion takes effect at once.
   const requireLogin: Guard = async (req, res, next) => {
     const user = await users.findById(req.session.userId);
-    if (!user) throw new HttpError(401, 'Log in first.');
+    if (!user) throw createError(401, 'Log in first.');
     res.locals.user = user;
     next();
   };
@@ -75,6 +75,6 @@ export function createApp({ knex, users, secret }: { knex: Knex; users: Users; s
     res.json({ users: await users.names() });
   });
 
-  app.use(inspect, answerErrors);
+  app.use(devRoutes, answerErrors);
   return app;
 }

@@ -2,9 +2,18 @@ import bcrypt from 'bcryptjs';
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import type { Credentials, Users } from '#database/users.ts';
-import { HttpError } from './errors.ts';
+import { createError } from './errors.ts';
 
-const credentials = z.object(
+/** A password that somebody chooses, or enters. */
+export const password = z
+  .string('Give a password, as a string.')
+  .min(8, 'A password has at least 8 characters.')
+  .refine((password) => !password.includes('\0'), 'A password has no NUL character.')
+  // bcrypt reads 72 bytes and ignores the rest: two passwords with the same first 72 would be equal.
+  .refine((password) => !bcrypt.truncates(password), 'A password has at most 72 bytes.');
+
+/** What a person types to register or to log in. */
+export const credentials = z.object(
   {
     username: z
       .string('Give a username, as a string.')
@@ -12,11 +21,7 @@ const credentials = z.object(
         /^[A-Za-z0-9._-]{1,32}$/,
         'A username is 1 to 32 letters, digits, dots, underscores or hyphens.',
       ),
-    password: z
-      .string('Give a password, as a string.')
-      .min(8, 'A password has at least 8 characters.')
-      // bcrypt reads 72 bytes and ignores the rest: two long passwords that begin alike would be one.
-      .refine((password) => !bcrypt.truncates(password), 'A password has at most 72 bytes.'),
+    password,
   },
   'Send a JSON object with a username and a password.',
 );
@@ -24,27 +29,33 @@ const credentials = z.object(
 /**
  * Reads a username and a password from the body of a request that `express.json()` has parsed.
  *
- * @throws {HttpError} 415 when the body is not JSON, 400 when a field is missing or does not fit.
+ * @throws {HttpError} 415 when the body is not JSON, 400 when a field is missing or invalid.
  */
 export function readCredentials(req: Request): Credentials {
+  return readBody(req, credentials);
+}
+
+/**
+ * Reads the body of a request that `express.json()` has parsed.
+ *
+ * @throws {HttpError} 415 when the body is not JSON, 400 when it does not fit the schema.
+ */
+export function readBody<T>(req: Request, schema: z.ZodType<T>): T {
   if (!req.is('application/json')) {
-    throw new HttpError(
-      415,
-      'Send JSON, and say so with the header Content-Type: application/json.',
-    );
+    throw createError(415, 'Send JSON, and say so with the header Content-Type: application/json.');
   }
-  const result = credentials.safeParse(req.body);
+  const result = schema.safeParse(req.body);
   if (!result.success) {
-    throw new HttpError(400, result.error.issues.map((issue) => issue.message).join(' '));
+    throw createError(400, result.error.issues.map((issue) => issue.message).join(' '));
   }
   return result.data;
 }
 
-/** `POST /api/register`: 201 with the name, 400 or 415 as `readCredentials` says, 409 when it is taken. */
+/** `POST /api/register`: 201 with the name, 400 or 415 as `readCredentials` says, 409 if it is taken. */
 export function register(users: Users): RequestHandler {
   return async (req, res) => {
     const user = await users.add(readCredentials(req));
-    if (!user) throw new HttpError(409, 'That username is taken. Choose another.');
+    if (!user) throw createError(409, 'That username is taken. Choose another.');
     res.status(201).json({ username: user.username });
   };
 }

@@ -4,13 +4,10 @@ import type { Users } from '#database/users.ts';
 export const demo = { username: 'demo', password: 'demo-password' };
 
 /**
- * Makes sure that the demo account exists; in production, that nobody can log in with it: a database
- * that was used for trying things out loses the account, unless it has a password of its own.
+ * Makes sure that the demo account exists in development. In production nobody can log in with its public
+ * password, even if the database has the account; no account is deleted.
  */
 export async function prepareDemoAccount(users: Users, production: boolean): Promise<void> {
-  if (production) {
-    if (await users.verify(demo)) await users.remove(demo.username);
-  } else if (!(await users.find(demo.username))) {
-    await users.add(demo);
-  }
+  if (production) users.refuse(demo);
+  else if (!(await users.find(demo.username))) await users.add(demo);
 }

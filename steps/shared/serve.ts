@@ -1,24 +1,28 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:http';
 import { basename } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
-import type { Express } from 'express';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import express, { type Express } from 'express';
 import { DatabaseError } from '#database/open.ts';
+import { breakButtons } from './break-database.ts';
+import { answerErrors } from './errors.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
-import { titles } from './steps.ts';
+import { readStep } from './step.ts';
 
 /** What a step starts: its app, and how to close what the app uses once no request needs it any more. */
 export interface Started {
   app: Express;
   close(): Promise<void>;
+  /** What the HTTP server accepts; by default, what Node does. */
+  limits?: ServerOptions;
 }
 
-/** How long, in milliseconds, requests in flight may take to end once the server was told to stop. */
-const PATIENCE = 5000;
+/** How long requests in flight may take after the signal to stop, in milliseconds. */
+const STOP_TIMEOUT = 5000;
 
 /**
  * Runs a step as a server: reads the environment, starts the step, listens, prints one line, and closes
- * everything in order on SIGINT or SIGTERM. What cannot work is one line on stderr and exit code 1.
+ * everything in order on SIGINT or SIGTERM. If it cannot start, it prints one line on stderr and exits with 1.
  *
  * @param folder the step's folder; its name is the name of the step.
  * @param start opens the database and builds the app.
@@ -28,15 +32,21 @@ export async function serve(
   start: (settings: Settings) => Promise<Started>,
 ): Promise<void> {
   const step = basename(folder);
+  const { title } = readStep(folder);
   try {
     const settings = readSettings(step, process.env);
-    const { app, close } = await start(settings);
-    const title = titles[step] ?? step;
-    Object.assign(app.locals, { step, title, startedAt: new Date().toISOString() });
-    if (!settings.production) app.locals.databaseUrl = settings.databaseUrl; // for `fault`
-    const server = await listen(app, settings);
-    closeOnSignal(server, close);
-    console.log(`${step} · ${title} · ${address(server)} · process ${process.pid}`);
+    const { app, close, limits } = await start(settings);
+    Object.assign(app.locals, { step, title, startedAt: new Date().toISOString() }); // for /inspect
+    const server = await listen(
+      settings.production ? app : withBreakButtons(app, settings),
+      settings,
+      limits,
+    );
+    closeOnSignal(async () => {
+      await closeServer(server);
+      await close();
+    });
+    console.log(`${step} · ${title} · ${urlOf(server)} · process ${process.pid}`);
   } catch (error) {
     if (!(error instanceof DatabaseError || error instanceof SettingsError)) throw error;
     console.error(error.message);
@@ -44,17 +54,23 @@ export async function serve(
   }
 }
 
+/** The buttons come before the app, because the app's session middleware fails without the sessions table. */
+function withBreakButtons(app: Express, { databaseUrl }: Settings): Express {
+  return express().disable('x-powered-by').use(breakButtons(databaseUrl), app, answerErrors);
+}
+
 /**
  * Serves an app.
  *
  * @param where.port 0 is any free port.
- * @throws {SettingsError} when the port is in use, or the host is not of this machine.
+ * @throws {SettingsError} when the port is in use, or the host is not an address of this machine.
  */
 export async function listen(
   app: Express,
   { port, host }: Pick<Settings, 'port' | 'host'>,
+  limits: ServerOptions = {},
 ): Promise<Server> {
-  const server = createServer(app).listen(port, host);
+  const server = createServer(limits, app).listen(port, host);
   try {
     await once(server, 'listening');
     return server;
@@ -68,11 +84,10 @@ export async function listen(
   }
 }
 
-/** The first signal closes in order; a second one, from somebody in a hurry, ends the process at once. */
-function closeOnSignal(server: Server, close: () => Promise<void>): void {
+/** The first signal closes everything in order. A second one ends the process at once. */
+export function closeOnSignal(close: () => Promise<void>): void {
   const stop = async () => {
     process.once('SIGINT', () => process.exit(1)).once('SIGTERM', () => process.exit(1));
-    await closeServer(server);
     await close();
     process.exit(0);
   };
@@ -84,37 +99,38 @@ function closeOnSignal(server: Server, close: () => Promise<void>): void {
  * Connections that a browser keeps open are closed as soon as they have nothing in flight.
  */
 export async function closeServer(server: Server): Promise<void> {
-  await letIn(server);
+  await acceptWaiting(server);
   const closed = once(server, 'close');
   server.close();
   const idle = setInterval(() => server.closeIdleConnections(), 50);
-  const deadline = setTimeout(() => server.closeAllConnections(), PATIENCE);
+  const deadline = setTimeout(() => server.closeAllConnections(), STOP_TIMEOUT);
   await closed;
   clearInterval(idle);
   clearTimeout(deadline);
 }
 
 /**
- * Lets in who has connected already, and waits outside because this process is busy: to close the door
- * would turn them away. Each turn of the event loop lets in one. After a second it is enough.
+ * Accepts the connections that are queued because this process was busy: closing now would reset them.
+ * Each turn of the event loop accepts one. Stops after a second.
  */
-async function letIn(server: Server): Promise<void> {
+async function acceptWaiting(server: Server): Promise<void> {
   const deadline = performance.now() + 1000;
-  let arrived = true;
+  let accepted = true;
   server.on('connection', () => {
-    arrived = true;
+    accepted = true;
   });
-  while (arrived && performance.now() < deadline) {
-    arrived = false;
-    await turn();
-    await turn(); // the first may be the rest of this one
+  while (accepted && performance.now() < deadline) {
+    accepted = false;
+    await nextTurn();
+    await nextTurn(); // the first may be the rest of the current turn
   }
 }
 
-/** @returns the URL of a server that listens. */
-export function address(server: Server): string {
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new Error('The server does not listen.');
-  const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-  return `http://${host}:${bound.port}`;
+/** @returns the URL of a listening server. */
+export function urlOf(server: Server): string {
+  const address = server.address();
+  if (address === null || typeof address === 'string')
+    throw new Error('The server does not listen.');
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
 }

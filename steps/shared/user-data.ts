@@ -1,14 +1,14 @@
-/** What a session's payload tells about its user. Of these, only the id is needed. */
+/** What a session's payload can reveal about its user. Only the id is needed. */
 export type UserData = 'password hash' | 'user name' | 'user id';
 
-/** Something of the user, and where in the payload it lies: `['user', 'password_hash']`. */
+/** One piece of user data, and its path in the payload: `['user', 'password_hash']`. */
 export interface Found {
   what: UserData;
   path: string[];
 }
 
 /**
- * Looks through a session's payload for what it tells about its user.
+ * Finds what a session's payload reveals about its user.
  *
  * @param payload the session as the store holds it, parsed.
  * @returns each thing found, in the order of the payload.

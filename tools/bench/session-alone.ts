@@ -1,9 +1,10 @@
 import { type User, Users } from '#database/users.ts';
-import { createApp } from '#steps/05-durable/app.ts';
-import { openDatabase } from '#steps/05-durable/database.ts';
-import { DurableStore } from '#steps/05-durable/store.ts';
+import { createApp } from '#steps/07-cheap-reads/app.ts';
+import { openDatabase } from '#steps/07-cheap-reads/database.ts';
+import { SessionStore } from '#steps/07-cheap-reads/store.ts';
 import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
 import { serve } from '#steps/shared/serve.ts';
+import { stepFolder } from '../steps.ts';
 
 /** Knows each user without asking the database. */
 class UsersInMemory extends Users {
@@ -20,12 +21,12 @@ class UsersInMemory extends Users {
   }
 }
 
-// Step 05 without what reading the user costs.
-await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => {
+// The last step without what reading the user costs.
+await serve(stepFolder('07-cheap-reads'), async ({ databaseUrl, secret, production }) => {
   const knex = await openDatabase(databaseUrl);
   const users = new UsersInMemory(knex);
   await prepareDemoAccount(users, production);
-  const store = new DurableStore({ knex });
+  const store = new SessionStore({ knex });
   const close = async () => {
     await store.close();
     await knex.destroy();

@@ -1,12 +1,13 @@
 import { MemoryStore } from 'express-session';
 import { Users } from '#database/users.ts';
-import { createApp } from '#steps/05-durable/app.ts';
-import { openDatabase } from '#steps/05-durable/database.ts';
+import { createApp } from '#steps/07-cheap-reads/app.ts';
+import { openDatabase } from '#steps/07-cheap-reads/database.ts';
 import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
 import { serve } from '#steps/shared/serve.ts';
+import { stepFolder } from '../steps.ts';
 
-// Step 05 without what its sessions cost: they are in memory, as in step 01.
-await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => {
+// The last step without what its sessions cost: they are in memory, as in step 01.
+await serve(stepFolder('07-cheap-reads'), async ({ databaseUrl, secret, production }) => {
   const knex = await openDatabase(databaseUrl);
   const users = new Users(knex);
   await prepareDemoAccount(users, production);

@@ -1,67 +1,40 @@
 // @ts-check
 /// <reference lib="dom" />
+import { make } from './dom.js';
 
-/** @typedef {{ what: string, path: string[] }} Found */
-
-/**
- * What of the user should not lie in a session: all but the id, which is needed to find the user.
- *
- * @param {Found[]} userData what the server found in the payload.
- */
-export function misplaced(userData) {
-  return userData.filter(({ what }) => what !== 'user id');
-}
+/** @typedef {import('../user-data.ts').Found} Found */
 
 /**
- * Shows a session's payload as JSON, with a mark on each line that should not be in it.
+ * Shows a session's payload as JSON, marking each line that does not belong in it.
  *
  * @param {HTMLElement} target
  * @param {unknown} payload
- * @param {Found[]} userData
+ * @param {Found[]} userData what the server found in the payload.
+ * @returns what does not belong in it: all user data but the id, which finds the user.
  */
 export function showPayload(target, payload, userData) {
-  const marks = new Map(misplaced(userData).map(({ what, path }) => [JSON.stringify(path), what]));
+  const misplaced = userData.filter(({ what }) => what !== 'user id');
+  const marks = new Map(misplaced.map(({ what, path }) => [lineOf(payload, path), what]));
+  const lines = JSON.stringify(payload, null, 2).split('\n');
   target.replaceChildren(
-    ...lines(payload).map(({ text, path, depth }) => {
-      const what = marks.get(JSON.stringify(path));
-      const line = document.createElement(what ? 'mark' : 'span');
+    ...lines.map((text) => {
+      const what = marks.get(text.trim().replace(/,$/, ''));
+      const line = make(what ? 'mark' : 'span', text);
       line.className = 'line';
-      line.textContent = text;
-      line.style.setProperty('--depth', String(depth)); // where a long line goes on
+      line.style.setProperty('--depth', String(text.search(/\S/) / 2)); // indents a wrapped line
       if (what) {
-        const why = document.createElement('span');
+        const why = make('span', `↑ the ${what} does not belong here`);
         why.className = 'why';
-        why.textContent = `↑ the ${what} does not belong here`;
         line.append(why);
       }
       return line;
     }),
   );
+  return misplaced.map(({ what }) => what);
 }
 
-/**
- * The lines of pretty-printed JSON, each with the path of the value that begins on it.
- *
- * @param {unknown} value
- * @param {string[]} path
- * @param {string} before what stands before the value: its key.
- * @param {string} after what stands after it: a comma, unless it is the last.
- * @returns {{ text: string, path: string[], depth: number }[]}
- */
-function lines(value, path = [], before = '', after = '') {
-  const depth = path.length;
-  const indent = '  '.repeat(depth);
-  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {
-    return [{ text: `${indent}${before}${JSON.stringify(value)}${after}`, path, depth }];
-  }
-  const [open, close] = Array.isArray(value) ? '[]' : '{}';
-  const entries = Object.entries(value);
-  return [
-    { text: `${indent}${before}${open}`, path, depth },
-    ...entries.flatMap(([key, inner], index) => {
-      const name = Array.isArray(value) ? '' : `${JSON.stringify(key)}: `;
-      return lines(inner, [...path, key], name, index < entries.length - 1 ? ',' : '');
-    }),
-    { text: `${indent}${close}${after}`, path: [], depth },
-  ];
+/** The line of the JSON that holds the value at a path. @param {unknown} payload @param {string[]} path */
+function lineOf(payload, path) {
+  const value = path.reduce((value, key) => Object(value)[key], payload);
+  return `${JSON.stringify(path.at(-1))}: ${JSON.stringify(value)}`;
 }

@@ -1,69 +1,45 @@
 // @ts-check
 /// <reference lib="dom" />
 
-// How the page talks to the server. All addresses are relative: the page may lie below a path.
+// How the page talks to the server. All addresses are relative, because the lab serves the page below a path.
+
+/** @typedef {import('../dev-routes.ts').Inspection} Inspection */
+
+/** How long, in milliseconds, a server may take to show that it is up. */
+const PROBE_TIMEOUT = 1500;
 
 /**
- * @typedef {import('./payload.js').Found} Found
- * @typedef {{ name: string, value: string }} Cookie
- * @typedef {object} Memory What `GET /inspect` answers.
- * @property {string} step
- * @property {string} title
- * @property {number} processId
- * @property {string} startedAt
- * @property {{ name: string, table: string | null, sessions: number }} store
- * @property {Cookie | null} cookie
- * @property {string | null} sessionId
- * @property {{ cookie?: { originalMaxAge?: number | null } } | null} session
- * @property {{ table: string, sid: string, expired: string } | null} row
- * @property {Found[]} userData
- */
-
-/** How long, in milliseconds, a server may take to say that it is there. */
-const PATIENCE = 1500;
-
-/**
- * Is the server there, and which process is it? Asked without a cookie: however often the page asks, it
- * never prolongs a session.
+ * Finds out whether the server is up, and which process it is. Sends no cookie, so polling never prolongs a
+ * session.
  *
- * @returns {Promise<Memory | 'silent' | 'failing' | 'down'>} `silent` is a server in production: it is
- *   there, and does not tell what it remembers. `failing` is one whose database does not answer.
+ * @returns {Promise<{ condition: 'up' | 'failing' | 'down', inspection?: Inspection }>} `failing`: the server
+ *   is up, but its database is not. In production, there is no inspection.
  */
-export async function look() {
-  try {
-    const response = await fetch('inspect', {
-      credentials: 'omit',
-      cache: 'no-store',
-      signal: AbortSignal.timeout(PATIENCE),
-    });
-    // Between this page and a server that is down, a proxy may answer in its place.
-    if (response.status === 502 || response.status === 504) return 'down';
-    if (response.status >= 500) return 'failing';
-    return response.ok ? await response.json() : 'silent';
-  } catch {
-    return 'down';
-  }
+export async function probe() {
+  const { status, body } = await send('GET', 'inspect', undefined, {
+    credentials: 'omit',
+    signal: AbortSignal.timeout(PROBE_TIMEOUT),
+  });
+  if (isDown(status)) return { condition: 'down' };
+  if (status >= 500) return { condition: 'failing' };
+  return { condition: 'up', ...(status === 200 && { inspection: body }) };
+}
+
+/** Whether a status means that the server is down: the lab's proxy then answers 502 in its place. @param {number} status */
+export function isDown(status) {
+  return status === 0 || status === 502;
 }
 
 /**
- * What the server remembers about this browser.
+ * Sends a request with this browser's cookie.
  *
- * @returns {Promise<Memory | undefined>} undefined when it does not tell.
- */
-export async function remembered() {
-  const { status, body } = await ask('GET', 'inspect');
-  return status === 200 ? body : undefined;
-}
-
-/**
- * Sends a request with the cookie of this browser.
- *
- * @param {'GET' | 'POST'} method
+ * @param {'GET' | 'POST' | 'DELETE'} method
  * @param {string} path
  * @param {object} [content] is sent as JSON.
- * @returns {Promise<{ status: number, body: any }>} status 0 when there was no answer.
+ * @param {RequestInit} [options]
+ * @returns {Promise<{ status: number, body: any }>} status 0 when there was no response.
  */
-export async function ask(method, path, content) {
+export async function send(method, path, content, options) {
   try {
     const response = await fetch(path, {
       method,
@@ -72,10 +48,11 @@ export async function ask(method, path, content) {
         headers: { 'Content-Type': 'application/json' },
         body: JSON.stringify(content),
       }),
+      ...options,
     });
     const text = await response.text();
     return { status: response.status, body: text && JSON.parse(text) };
   } catch {
-    return { status: 0, body: { error: 'The server does not answer. Is it running?' } };
+    return { status: 0, body: { error: 'The server does not respond. Is it running?' } };
   }
 }

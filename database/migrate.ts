@@ -1,0 +1,58 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Knex } from 'knex';
+import { DatabaseError } from './errors.ts';
+import { migrationsWith } from './migrations/index.ts';
+
+const LOCK_TIMEOUT = 10_000; // in milliseconds
+
+/**
+ * Brings the tables up to date. If several servers start at the same moment, one creates the tables and the
+ * others wait. If another program has locked the database, this waits for up to 10 seconds.
+ *
+ * @param more migrations beyond those that all steps share.
+ * @throws {DatabaseError} when the database stays locked.
+ */
+export async function migrate(knex: Knex, more: Record<string, Knex.Migration>): Promise<void> {
+  const deadline = Date.now() + LOCK_TIMEOUT;
+  const [{ timeout }] = await knex.raw('PRAGMA busy_timeout');
+  // Knex takes its lock with one write and frees it with another. If the second failed, the lock would stay.
+  await knex.raw('PRAGMA busy_timeout = 1000'); // in milliseconds
+  await migrateUntil(deadline, knex, more);
+  await knex.raw(`PRAGMA busy_timeout = ${timeout}`);
+}
+
+async function migrateUntil(
+  deadline: number,
+  knex: Knex,
+  more: Record<string, Knex.Migration>,
+): Promise<void> {
+  for (;;) {
+    try {
+      await knex.migrate.latest({ migrationSource: migrationsWith(more) });
+      return;
+    } catch (error) {
+      if (!isLocked(error) && !isConcurrentMigration(error)) throw error;
+      if (Date.now() > deadline) throw isLocked(error) ? stillLocked() : error;
+      await pause(50 + 50 * Math.random()); // in milliseconds; random, so two servers do not retry in step
+    }
+  }
+}
+
+/** Another process holds Knex's lock on the migrations, or SQLite's on the file. */
+function isLocked(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'MigrationLocked' || ('code' in error && error.code === 'SQLITE_BUSY');
+}
+
+/** Another process created a table after this one had checked for it. */
+function isConcurrentMigration(error: unknown): boolean {
+  return error instanceof Error && /already exists|UNIQUE/.test(error.message);
+}
+
+function stillLocked(): DatabaseError {
+  return new DatabaseError(
+    `The database stayed locked for ${LOCK_TIMEOUT / 1000} seconds. If another program is using it, wait for that ` +
+      'program. If a server died while it was creating its tables, run this in the database: ' +
+      'UPDATE knex_migrations_lock SET is_locked = 0;',
+  );
+}

@@ -1,0 +1,41 @@
+import { join, relative } from 'node:path';
+import { launchChromium } from '#tools/chromium.ts';
+import { command } from '#tools/command.ts';
+import { root } from '#tools/steps.ts';
+import { startLab } from './lab.ts';
+
+const picture = join(root, 'lab/screenshot.png');
+
+const buttons = [
+  'Let a day pass',
+  'Log in everywhere',
+  'Log out during an upload',
+  'Read 100 times',
+  'Steal every table',
+  'Ask from another site',
+  'Fail every database',
+  'Restart everything',
+  'Log in everywhere',
+  'Crash everything',
+];
+
+// npm run screenshot: the picture in the README, of the lab after every button was pressed.
+await command(async () => {
+  const browser = await launchChromium();
+  const lab = await startLab({ port: 0 });
+  try {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    await page.goto(lab.url);
+    const firstEnabled = page.locator('.console [aria-disabled="false"]').first();
+    await firstEnabled.waitFor();
+    for (const name of buttons) {
+      await page.getByRole('button', { name }).click();
+      await firstEnabled.waitFor(); // they are disabled while one of them works
+    }
+    await page.mouse.move(0, 0);
+    await page.screenshot({ path: picture, fullPage: true });
+    console.log(`The picture is in ${relative(root, picture)}.`);
+  } finally {
+    await Promise.all([browser.close(), lab.close()]);
+  }
+});

@@ -1,0 +1,20 @@
+import { inTime } from '#database/in-time.ts';
+import { Users } from '#database/users.ts';
+import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
+import { serve } from '#steps/shared/serve.ts';
+import { createApp } from './app.ts';
+import { openDatabase } from './database.ts';
+import { SessionStore } from './store.ts';
+
+await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => {
+  const knex = await openDatabase(databaseUrl);
+  const users = new Users(knex, { wait: inTime });
+  await prepareDemoAccount(users, production);
+  const store = new SessionStore({ knex });
+  // The store first: its work in progress needs the database.
+  const close = async () => {
+    await store.close();
+    await knex.destroy();
+  };
+  return { app: createApp({ store, users, secret }), close };
+});

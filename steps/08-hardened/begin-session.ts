@@ -1,0 +1,58 @@
+import type { Request } from 'express';
+import type { User, Users } from '#database/users.ts';
+import { createError } from '#steps/shared/errors.ts';
+import type { Devices } from './devices.ts';
+
+// The attacks: a session id that was planted in this browser before the login (session fixation); a session
+// that lives on, because its thief keeps using it.
+
+declare module 'express-session' {
+  interface SessionData {
+    userId: number;
+  }
+}
+
+interface Parts {
+  users: Users;
+  devices: Devices;
+  /** How long a session lives at most, in milliseconds. */
+  absoluteTimeout: number;
+  /** The same for a session that is remembered when the browser is closed. */
+  rememberTimeout: number;
+}
+
+/**
+ * @returns a function that begins a session for a user whose password has just been checked, under a new id. The session
+ *   before is deleted.
+ */
+export function sessionStarter({ users, devices, absoluteTimeout, rememberTimeout }: Parts) {
+  return async (req: Request, user: User, remember: boolean): Promise<void> => {
+    await call((done) => req.session.regenerate(done));
+    const lifetime = remember ? rememberTimeout : absoluteTimeout;
+    req.session.userId = user.id;
+    req.session.endsAt = Date.now() + lifetime;
+    if (remember) req.session.cookie.maxAge = lifetime; // the browser is told the same
+    // Answer only when the session is saved: a 200 is a promise that it was.
+    await call((done) => req.session.save(done));
+    try {
+      await checkPassword(user);
+      await devices.add(user.id, req.sessionID, req.get('User-Agent'));
+      await checkPassword(user); // from here on, a change of the password ends this session
+    } catch (error) {
+      await call((done) => req.session.destroy(done));
+      throw error;
+    }
+  };
+
+  /** The password may have been changed, or the account deleted, since it was checked. */
+  async function checkPassword({ id, password_hash }: User): Promise<void> {
+    const user = await users.findById(id);
+    if (user?.password_hash !== password_hash) throw createError(401, 'Log in again.');
+  }
+}
+
+function call(method: (done: (error: unknown) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    method((error) => (error ? reject(error) : resolve()));
+  });
+}

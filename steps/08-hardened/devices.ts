@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import type { Knex } from 'knex';
+import { inTime } from '#database/in-time.ts';
+import { createError } from '#steps/shared/errors.ts';
+import { storedId } from './session-id.ts';
+
+// The attack: somebody has your laptop, or you forgot to log out in a library. You can see where you are logged
+// in, and end it from elsewhere.
+
+const MOST = 20; // sessions of one user
+
+/** One login of a user, as the user sees it. */
+export interface Device {
+  /** A public name of the session. Nobody can log in with it. */
+  id: string;
+  current: boolean;
+  createdAt: string;
+  lastSeenAt: string;
+  userAgent: string;
+}
+
+/** Which session belongs to whom. A row here ends with its session, by a foreign key. */
+export class Devices {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  /** Adds a session that has been saved. When the user has too many, the oldest ones end. */
+  async add(userId: number, sid: string, userAgent = 'unknown'): Promise<void> {
+    const device = { id: randomUUID(), sid: storedId(sid), user_id: userId };
+    const what = { created_at: new Date().toISOString(), user_agent: userAgent.slice(0, 200) };
+    await inTime(this.#knex('devices').insert({ ...device, ...what }));
+    const tooMany = this.#of(userId).orderBy('created_at', 'desc').offset(MOST).limit(1000);
+    await this.#end(tooMany);
+  }
+
+  /** @returns where a user is logged in, the latest login first. @param sid the session that asks. */
+  async list(userId: number, sid: string): Promise<Device[]> {
+    const rows = await inTime(
+      this.#of(userId)
+        .join('sessions', 'sessions.sid', 'devices.sid')
+        .where('expired', '>', new Date().toISOString())
+        .orderBy('created_at', 'desc')
+        .select('devices.*', 'seen'),
+    );
+    return rows.map((row) => ({
+      id: row.id,
+      current: row.sid === storedId(sid),
+      createdAt: row.created_at,
+      lastSeenAt: row.seen,
+      userAgent: row.user_agent,
+    }));
+  }
+
+  /** Ends one session of a user. @returns whether there was one of that id. */
+  async end(userId: number, id: string): Promise<boolean> {
+    return (await this.#end(this.#of(userId).where({ id }))) === 1;
+  }
+
+  /** Ends all sessions of a user but one. */
+  async endOthers(userId: number, sid: string): Promise<void> {
+    await this.#end(this.#of(userId).whereNot('devices.sid', storedId(sid)));
+  }
+
+  /**
+   * Ends all sessions of a user, because one of them changes the account.
+   *
+   * @param sid the session that asks.
+   * @param knex a transaction, with the change that this is part of.
+   * @throws {HttpError} 401 when the session that asks has ended meanwhile: then somebody else was faster.
+   */
+  async endAll(userId: number, sid: string, knex: Knex): Promise<void> {
+    const own = await knex('sessions')
+      .where({ sid: storedId(sid) })
+      .delete();
+    if (own === 0) throw createError(401, 'Log in first.');
+    await this.#end(this.#of(userId), knex);
+  }
+
+  #of(userId: number) {
+    return this.#knex('devices').where({ user_id: userId });
+  }
+
+  #end(devices: Knex.QueryBuilder, knex = this.#knex): Promise<number> {
+    return inTime(knex('sessions').whereIn('sid', devices.select('devices.sid')).delete());
+  }
+}

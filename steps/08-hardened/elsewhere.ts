@@ -1,0 +1,39 @@
+import { isIP } from 'node:net';
+import type { Request, RequestHandler } from 'express';
+import { createError } from '#steps/shared/errors.ts';
+import { isSafe } from './cookie.ts';
+
+// The attacks: a page of another site, or of a sister domain, makes a browser that is logged in here send a
+// request (CSRF); a domain of the attacker's points at this machine, so that their page counts as ours (DNS rebinding).
+
+/**
+ * Refuses what pages of other sites send, unless it changes nothing. Browsers say where a request comes from, in
+ * Sec-Fetch-Site, or in Origin if they are old. A request with neither comes from a program, which has no cookies
+ * but its own.
+ */
+export const refuseOtherSites: RequestHandler = (req, _res, next) => {
+  if (isSafe(req) || isOurs(req)) return next();
+  throw createError(403, 'This request comes from another site. Use the page of this one.');
+};
+
+function isOurs(req: Request): boolean {
+  const site = req.get('Sec-Fetch-Site');
+  if (site !== undefined) return site === 'same-origin' || site === 'none'; // none: typed by the user
+  const origin = req.get('Origin');
+  return origin === undefined || origin === new URL(`${req.protocol}://${req.host}`).origin;
+}
+
+/** Answers only to the hosts given. Without a list, only to this machine's own names: an address or localhost. */
+export function refuseOtherHosts(hosts: string[] | undefined): RequestHandler {
+  return (req, _res, next) => {
+    const name = req.hostname ?? '';
+    const isKnown = hosts ? hosts.includes(name) : name === 'localhost' || isAddress(name);
+    if (isKnown) return next();
+    throw createError(421, 'This server has no site of that name.');
+  };
+}
+
+/** Rebinding needs a domain name. An address is what it is. */
+function isAddress(name: string): boolean {
+  return isIP(name.replace(/^\[|\]$/g, '')) !== 0;
+}

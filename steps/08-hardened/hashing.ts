@@ -1,0 +1,41 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { ErrorRequestHandler } from 'express';
+import { Piscina } from 'piscina';
+import type { Hashing } from '#database/users.ts';
+
+// The attack: a flood of logins. Each costs 100 ms of hashing, and while the event loop hashes, it answers nobody.
+
+const QUEUE = 50; // passwords that may wait: about five seconds of work for one thread
+
+/** Too many passwords are waiting already. */
+class BusyError extends Error {}
+
+const threads = new Piscina({
+  filename: join(import.meta.dirname, 'hash-worker.js'),
+  execArgv: [], // plain JavaScript needs none of the loaders that the server was started with
+  minThreads: 0,
+  maxThreads: Math.max(1, availableParallelism() - 1), // one core stays free for answering
+  idleTimeout: 10_000, // in milliseconds
+});
+
+/** Hashes passwords in threads of their own. */
+export const hashing: Hashing = {
+  hash: (password, cost) => run('hash', [password, cost]),
+  compare: (password, hash) => run('compare', [password, hash]),
+};
+
+async function run<T>(name: 'hash' | 'compare', task: [string, string | number]): Promise<T> {
+  const places = name === 'hash' ? QUEUE / 2 : QUEUE; // registrations must not keep logins out
+  if (threads.queueSize >= places) throw new BusyError('Too many passwords are waiting.');
+  return threads.run(task, { name });
+}
+
+/** Answers 503 when too many passwords are waiting. */
+export const answerBusy: ErrorRequestHandler = (error, _req, res, next) => {
+  if (!(error instanceof BusyError)) return next(error);
+  res
+    .status(503)
+    .set('Retry-After', '5') // in seconds
+    .json({ error: 'Too many people are logging in. Try again in a moment.' });
+};

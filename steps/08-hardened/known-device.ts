@@ -1,0 +1,52 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Request, Response } from 'express';
+import type { User } from '#database/users.ts';
+import { cookiesOf } from './cookie.ts';
+
+// The attack: somebody enters wrong passwords for your account all day, so that its limit locks you out. A browser
+// in which you have logged in before has a limit of its own.
+// Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
+
+const YEAR = 365 * 24 * 60 * 60 * 1000; // in milliseconds
+
+export class KnownDevices {
+  readonly #name: string;
+  readonly #secure: boolean;
+  readonly #secrets: string[];
+
+  constructor({ production, secrets }: { production: boolean; secrets: string[] }) {
+    this.#name = production ? '__Host-device' : 'device';
+    this.#secure = production;
+    this.#secrets = secrets;
+  }
+
+  /** Gives this browser a cookie which proves that the user has logged in here. It does not log anybody in. */
+  remember(req: Request, res: Response, user: User): void {
+    if (this.find(req, user)) return;
+    const id = randomBytes(16).toString('base64url');
+    const value = `${id}.${sign(id, user, this.#secrets[0] ?? '')}`;
+    const attributes = { httpOnly: true, sameSite: 'lax', secure: this.#secure } as const;
+    res.cookie(this.#name, value, { ...attributes, path: '/', maxAge: YEAR });
+  }
+
+  /** @returns the id of this browser, or undefined if the user has never logged in here with the present password. */
+  find(req: Request, user: User | undefined): string | undefined {
+    const [value = ''] = cookiesOf(req, this.#name);
+    const [id = '', signature = ''] = value.split('.');
+    const isGenuine = this.#secrets.some(
+      (secret) => user && isEqual(signature, sign(id, user, secret)),
+    );
+    return isGenuine ? id : undefined;
+  }
+}
+
+/** The hash stands for the user, and for this password: a new one makes the cookies from before worthless. */
+function sign(id: string, { password_hash }: User, secret: string): string {
+  const text = `device.${id}.${password_hash}`;
+  return createHmac('sha256', secret).update(text).digest('base64url');
+}
+
+function isEqual(a: string, b: string): boolean {
+  const [first, second] = [Buffer.from(a), Buffer.from(b)];
+  return first.length === second.length && timingSafeEqual(first, second);
+}

@@ -1,0 +1,24 @@
+import { inTime } from '#database/in-time.ts';
+import { Users } from '#database/users.ts';
+import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
+import { serve } from '#steps/shared/serve.ts';
+import { createApp } from './app.ts';
+import { openDatabase } from './database.ts';
+import { hashing } from './hashing.ts';
+import { limits } from './limits.ts';
+import { readProtection } from './settings.ts';
+import { SessionStore } from './store.ts';
+
+await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => {
+  const protection = readProtection(process.env, { secret, production });
+  const knex = await openDatabase(databaseUrl);
+  const users = new Users(knex, { wait: inTime, hashing });
+  await prepareDemoAccount(users, production);
+  const store = new SessionStore({ knex, idleTimeout: protection.idleTimeout });
+  // The store first: its work in progress needs the database.
+  const close = async () => {
+    await store.close();
+    await knex.destroy();
+  };
+  return { app: createApp({ knex, store, users, protection }), close, limits };
+});

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+const step = z.object({
+  title: z.string(),
+  /** What the step teaches, in half a sentence. */
+  lesson: z.string(),
+  /** What to do first when you practise the step; the first step cannot be practised. */
+  firstMove: z.string().optional(),
+  /** Where its sessions are. */
+  store: z.enum(['memory', 'database']),
+  /** Its row in the table that `npm run compare` prints, by column title. */
+  outcomes: z.record(z.string(), z.string()),
+});
+
+/** A step's own data, from its `step.json`. */
+export type Step = z.infer<typeof step>;
+
+/**
+ * Reads the `step.json` of a step.
+ *
+ * @param folder the step's folder.
+ * @throws when the file is missing or invalid.
+ */
+export function readStep(folder: string): Step {
+  return step.parse(JSON.parse(readFileSync(join(folder, 'step.json'), 'utf8')));
+}

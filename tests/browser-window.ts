@@ -1,0 +1,108 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { pageHeaders } from '#steps/shared/page.ts';
+
+/** Chromium reports answers such as 401, and servers that are down. Those are what it is all about. */
+const expected = /^Failed to load resource: .*(status of (4\d\d|502)|net::ERR_)/;
+
+/** What a server answers whose database is broken. */
+const ofDatabase = /^Failed to load resource: .*status of (500|503)/;
+
+/**
+ * Opens a window of a browser that knows nobody. What it shows must have had nothing to complain of, and
+ * sent no request that left this machine: closing it checks that.
+ *
+ * @param breaksDatabase whether the answers of a server without its database are expected as well.
+ */
+export async function openWindow(
+  browser: Browser,
+  { breaksDatabase = false, ...options }: BrowserContextOptions & { breaksDatabase?: boolean } = {},
+) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  context.on('weberror', (error) => complaints.push(String(error.error())));
+  context.on('console', (message) => {
+    const text = message.text();
+    const isExpected = expected.test(text) || (breaksDatabase && ofDatabase.test(text));
+    if (message.type() === 'error' && !isExpected) complaints.push(text);
+  });
+  context.on('request', (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (protocol !== 'data:' && hostname !== '127.0.0.1') complaints.push(request.url());
+  });
+  return {
+    /**
+     * Opens a page in the window, which must have the strict policy of the pages.
+     *
+     * @param refused addresses that answer with a status instead.
+     */
+    async open(url: string, refused: Record<string, number> = {}): Promise<Page> {
+      const page = await context.newPage();
+      for (const [address, status] of Object.entries(refused)) {
+        await page.route(address, (route) => route.fulfill({ status, json: { error: 'No.' } }));
+      }
+      const response = await page.goto(url);
+      const policy = response?.headers()['content-security-policy'];
+      expect(policy).toBe(pageHeaders['Content-Security-Policy']);
+      return page;
+    },
+    async close(): Promise<void> {
+      await context.close();
+      expect(complaints, 'what the browser complained of').toEqual([]);
+    },
+  };
+}
+
+/**
+ * Waits until the page says something at a place.
+ *
+ * @param timeout in milliseconds.
+ */
+export async function says(
+  page: Page,
+  selector: string,
+  text: string | RegExp,
+  timeout = 15_000,
+): Promise<void> {
+  // Looked for inside the page: to ask from here, again and again, would keep the machine busy.
+  const appears = page.waitForFunction(
+    ({ selector, text }) => {
+      const said = document.querySelector(selector)?.textContent?.trim() ?? '';
+      return typeof text === 'string' ? said === text : text.test(said);
+    },
+    { selector, text },
+    { timeout, polling: 50 },
+  );
+  const [{ status }] = await Promise.allSettled([appears]);
+  if (status === 'fulfilled') return;
+  const said = (await page.locator(selector).textContent())?.trim();
+  const expected = typeof text === 'string' ? text : expect.stringMatching(text);
+  expect(said, `${selector} on ${page.url()} after ${timeout} ms`).toEqual(expected);
+}
+
+/** @returns what axe finds that keeps people out: the rule, and where. */
+export async function barriers(page: Page): Promise<string[]> {
+  // Its "legacy mode" does without a second page, which is for what is in frames.
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+
+/** Presses Tab until the focus is on what is called so. */
+export async function tabTo(page: Page, name: string): Promise<void> {
+  for (let presses = 0; presses < 40 && (await focused(page)) !== name; presses++) {
+    await page.keyboard.press('Tab');
+  }
+  expect(await focused(page), 'what the keyboard gets to').toBe(name);
+}
+
+/** @returns the name of what has the focus. */
+export function focused(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const { activeElement: active } = document;
+    return active?.ariaLabel ?? active?.textContent?.trim() ?? '';
+  });
+}

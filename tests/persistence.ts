@@ -1,0 +1,93 @@
+import { rm } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { ada } from '#tools/browser.ts';
+import { HOUR, stopClock } from './clock.ts';
+import { loggedIn } from './login.ts';
+import type { Step } from './running-step.ts';
+import { statementsOf } from './temporary.ts';
+
+/** What every step with a store in a database does, and the controls which show that it could fail. */
+export function describePersistence(step: Step): void {
+  describe('a session in the database', () => {
+    test('still knows who you are when the server restarts', async () => {
+      const { server, browser } = await loggedIn(step);
+      await server.restart();
+      expect(
+        await browser.whoAmI(),
+        'the restart logged you out. Give session() a store that writes to the database: chapter 3, The code',
+      ).toBe('ada');
+      await server.restart();
+      expect(
+        await browser.whoAmI(),
+        'a second restart logged you out. Does something empty the table at startup? Chapter 3, The code',
+      ).toBe('ada');
+    });
+
+    test('stays gone after a restart if you logged out before it', async () => {
+      const { server, browser } = await loggedIn(step);
+      await browser.logOut();
+      await server.restart();
+      const who = await browser.whoAmI();
+      expect(
+        who,
+        'the logout left the session in the table. Destroy it: chapter 1, The code',
+      ).toBeUndefined();
+    });
+
+    test('deletes expired rows within the hour, and keeps the others', async () => {
+      const clock = stopClock();
+      const { server, browser } = await loggedIn(step);
+      const { sessionId } = browser;
+      await clock.advance(12 * HOUR);
+      await server.browser().logIn(ada); // a second session, half a day younger
+      expect(await server.knex('sessions').pluck('sid')).toHaveLength(2);
+      // Hour by hour, as the real clock would: each clean-up must end before the next one is set.
+      for (let hour = 12; hour <= 25; hour++) {
+        await clock.advance(HOUR);
+        await server.knex('sessions').first();
+      }
+      const left = await server.knex('sessions').pluck('sid');
+      expect(
+        left,
+        'of one expired and one live row, one should be left. Set cleanupInterval to an hour: chapter 3, The code',
+      ).toHaveLength(1);
+      expect(left, 'the live session was deleted, and the expired one is left').not.toContain(
+        sessionId,
+      );
+    });
+
+    test('looks for expired rows no more than once an hour', async () => {
+      const clock = stopClock();
+      const { server } = await loggedIn(step);
+      const deletions = statementsOf(server.knex, 'delete');
+      for (let minute = 1; minute < 60; minute++) {
+        await clock.advance(HOUR / 60);
+        await server.knex('sessions').first();
+      }
+      expect(
+        deletions,
+        'the clean-up ran within the hour. Set cleanupInterval to an hour: chapter 3, The code',
+      ).toEqual([]);
+    });
+  });
+
+  describe('controls: the same restart loses the session when', () => {
+    test('the secret changed', async () => {
+      const { server, browser } = await loggedIn(step);
+      await server.restart({ secret: 'made anew at each start' });
+      expect(await browser.whoAmI()).toBeUndefined();
+    });
+
+    test('the database file was deleted', async () => {
+      const { server, browser } = await loggedIn(step);
+      await server.restart({ meanwhile: () => rm(server.databaseFile) });
+      expect(await browser.whoAmI()).toBeUndefined();
+    });
+
+    test('the database was only in memory', async () => {
+      const { server, browser } = await loggedIn(step, { databaseUrl: 'file::memory:' });
+      await server.restart();
+      expect(await browser.whoAmI()).toBeUndefined();
+    });
+  });
+}

@@ -1,0 +1,86 @@
+import express from 'express';
+import request from 'supertest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { answerErrors, createError } from '#steps/shared/errors.ts';
+
+const app = express();
+app.set('env', 'development'); // Express logs what it handles itself, except in tests
+app.use(express.json());
+app.all('/echo/:id', () => {});
+app.get('/refuse', () => {
+  throw createError(418, 'Ask the coffee machine.');
+});
+app.get('/fail', () => {
+  throw new Error("select * from `users` where `password_hash` = '$2b$10$x' - SQLITE_BUSY");
+});
+app.get('/library', () => {
+  throw createError(503, 'cannot connect to postgres://admin:secret@10.0.0.7');
+});
+app.get('/foreign', () => {
+  throw Object.assign(new Error('ENOENT: /srv/app/secrets.json'), { status: 404 });
+});
+app.get('/late', (_req, res) => {
+  res.write('half an answer');
+  throw new Error('too late');
+});
+app.use(answerErrors);
+
+let errorLog: { mock: { calls: unknown[][] } };
+beforeEach(() => {
+  errorLog = vi.spyOn(console, 'error').mockImplementation(() => {});
+});
+
+describe('an error the client can fix', () => {
+  const json = (body: string, type = 'application/json') =>
+    request(app).post('/echo/1').set('Content-Type', type).send(body);
+  const get = (path: string) => request(app).get(path);
+  const large = JSON.stringify('a'.repeat(100 * 1024));
+  const notUtf8 = 'Send the body as UTF-8 JSON.';
+  const notUnderstood = 'The server did not understand the request.';
+
+  test.each([
+    ['malformed JSON', 400, 'The body is not valid JSON.', () => json('{"username": "ada",')],
+    ['more than 100 kB', 413, 'The body is too large: 100 kB is the most.', () => json(large)],
+    ['an unknown charset', 415, notUtf8, () => json('{}', 'application/json; charset=klingon')],
+    ['an unknown encoding', 415, notUtf8, () => json('{}').set('Content-Encoding', 'klingon')],
+    ['an unknown route', 404, 'This server has nothing at that address.', () => get('/nowhere')],
+    ['a route of ours', 418, 'Ask the coffee machine.', () => get('/refuse')],
+    ["a library's own 4xx", 404, notUnderstood, () => get('/foreign')],
+    ['an address that cannot be decoded', 400, notUnderstood, () => get('/echo/%E0%A4%A')],
+  ])('%s: %i, in a sentence, and not logged', async (_what, status, error, send) => {
+    const answer = await send();
+    expect([answer.status, answer.body], 'not our status, or not our sentence').toEqual([
+      status,
+      { error },
+    ]);
+    expect(errorLog, 'the log fills with the mistakes of clients').not.toHaveBeenCalled();
+  });
+});
+
+describe('any other error', () => {
+  test.each(['/fail', '/library'])(
+    '%s: 500 without its details, which are logged',
+    async (path) => {
+      const { status, body } = await request(app).get(path);
+      expect(
+        [status, body],
+        'the answer reveals internals, or has the status of a library',
+      ).toEqual([500, { error: 'Something went wrong on the server. Try again later.' }]);
+      const [[error] = []] = errorLog.mock.calls;
+      expect(error, 'the error was not logged').toBeInstanceOf(Error);
+      expect(String(error)).toMatch(/SQLITE_BUSY|postgres/);
+    },
+  );
+
+  test('after the answer has begun: the connection is cut, and the server keeps running', async () => {
+    await expect(
+      request(app).get('/late').timeout(2000),
+      'the client still waits for the other half',
+    ).rejects.toThrow(/aborted|socket hang up/);
+    const log = errorLog.mock.calls.flat().join('\n');
+    expect(log, 'a second error: the handler tried to answer once more').not.toMatch(/headers/);
+    expect(log).toContain('too late');
+    const { status } = await request(app).get('/refuse');
+    expect(status).toBe(418);
+  });
+});

@@ -1,0 +1,23 @@
+import { onTestFinished } from 'vitest';
+import { ServerProcess } from '#tools/server-process.ts';
+import { temporaryEnvironment } from './temporary.ts';
+
+/** For `preload`: the server hashes passwords at the lowest cost, to save time. */
+export const fastBcrypt = 'tests/fast-bcrypt.ts';
+
+/** For `preload`: the server prints that it closes its database. */
+export const probe = 'tests/lifecycle-probe.ts';
+
+/** Starts the real server of a step on a new database. Both are gone when the test has finished. */
+export async function startServer(
+  step: string,
+  environment: NodeJS.ProcessEnv = {},
+  preload = [fastBcrypt],
+): Promise<ServerProcess> {
+  const database = await temporaryEnvironment();
+  const server = await ServerProcess.start(step, { ...database, ...environment }, { preload });
+  onTestFinished(async () => {
+    await server.end('SIGKILL');
+  });
+  return server;
+}
