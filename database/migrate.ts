@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Knex } from 'knex';
+import { isPostgres } from './clock.ts';
 import { DatabaseError } from './errors.ts';
 import { migrationsWith } from './migrations/index.ts';
 
 const LOCK_TIMEOUT = 10_000; // in milliseconds
+const LOCK = 2026; // any number that nothing else in this database locks
 
 /**
  * Brings the tables up to date. If several servers start at the same moment, one creates the tables and the
@@ -13,12 +15,51 @@ const LOCK_TIMEOUT = 10_000; // in milliseconds
  * @throws {DatabaseError} when the database stays locked.
  */
 export async function migrate(knex: Knex, more: Record<string, Knex.Migration>): Promise<void> {
+  if (isPostgres(knex)) return migrateAlone(knex, more);
   const deadline = Date.now() + LOCK_TIMEOUT;
   const [{ timeout }] = await knex.raw('PRAGMA busy_timeout');
   // Knex takes its lock with one write and frees it with another. If the second failed, the lock would stay.
   await knex.raw('PRAGMA busy_timeout = 1000'); // in milliseconds
   await migrateUntil(deadline, knex, more);
   await knex.raw(`PRAGMA busy_timeout = ${timeout}`);
+}
+
+/** PostgreSQL lets one process at a time have this lock, and frees it when that process ends, however it ends. */
+async function migrateAlone(knex: Knex, more: Record<string, Knex.Migration>): Promise<void> {
+  await knex.transaction(async (transaction) => {
+    await transaction.raw('select pg_advisory_xact_lock(?)', [LOCK]);
+    // So the lock of Knex's own, a row, can only be a left-over of a process that was killed.
+    const source = { migrationSource: migrationsWith(more) };
+    await knex.migrate.list(source); // creates Knex's tables
+    await knex.migrate.forceFreeMigrationsLock(source);
+    await knex.migrate.latest(source);
+  });
+}
+
+/**
+ * Checks that the tables are what this version of the code expects.
+ *
+ * @throws {DatabaseError} when migrations are missing, or the tables are those of a newer version.
+ */
+export async function checkMigrations(
+  knex: Knex,
+  more: Record<string, Knex.Migration>,
+): Promise<void> {
+  const isNew = !(await knex.schema.hasTable('knex_migrations'));
+  const done: string[] = isNew ? [] : await knex('knex_migrations').pluck('name');
+  const known = await migrationsWith(more).getMigrations([]);
+  const missing = known.filter((name) => !done.includes(name));
+  if (missing.length > 0) {
+    throw new DatabaseError(
+      `The tables are too old for this server: ${missing.join(', ')} is missing. Run npm run migrate first.`,
+    );
+  }
+  const unknown = done.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new DatabaseError(
+      `The tables are too new for this server: it does not know ${unknown.join(', ')}. Start a newer version.`,
+    );
+  }
 }
 
 async function migrateUntil(

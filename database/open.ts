@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import createKnex, { type Knex } from 'knex';
+import { isPostgres } from './clock.ts';
 import { DatabaseError } from './errors.ts';
 import { migrate } from './migrate.ts';
 
@@ -33,7 +34,7 @@ export async function openDatabase(
 /** Opens an existing database for reading only. */
 export async function readDatabase(url: string): Promise<Knex> {
   return connect(url, async (knex) => {
-    await knex.raw('PRAGMA query_only = ON');
+    if (!isPostgres(knex)) await knex.raw('PRAGMA query_only = ON');
     await knex.schema.hasTable('users');
   });
 }
@@ -58,28 +59,41 @@ export async function connect(
     await knex.destroy();
     if (error instanceof DatabaseError) throw error;
     throw new DatabaseError(
-      `Cannot open the database ${url} (${reason(error)}). ` +
-        'Check DATABASE_URL: the folder must exist, and the file must be a database that you can write to.',
+      `Cannot open the database ${withoutPassword(url)} (${reason(error)}). ${
+        isPostgresUrl(url)
+          ? 'Check DATABASE_URL, and that PostgreSQL is running there.'
+          : 'Check DATABASE_URL: the folder must exist, and the file must be a database that you can write to.'
+      }`,
     );
   }
 }
 
 /** Each kind of database has its own case here, chosen by the protocol of the URL. */
 function configuration(url: string): Knex.Config {
-  const protocol = url.slice(0, url.indexOf(':') + 1);
-  switch (protocol) {
-    case 'file:':
-      return {
-        client: 'sqlite3',
-        connection: { filename: fileOf(url) },
-        useNullAsDefault: true,
-        log: { warn() {}, error() {} }, // Knex would also print what it throws
-      };
-    default:
-      throw new DatabaseError(
-        'DATABASE_URL is not an address this step understands. Give an SQLite file: file:PATH.',
-      );
+  const log = { warn() {}, error() {} }; // Knex would also print what it throws
+  if (isPostgresUrl(url)) {
+    return { client: 'pg', connection: { connectionString: url, ...timeouts }, log };
   }
+  if (url.startsWith('file:')) {
+    const connection = { filename: fileOf(url) };
+    return { client: 'sqlite3', connection, useNullAsDefault: true, log };
+  }
+  throw new DatabaseError(
+    'DATABASE_URL is not an address this step understands. Give an SQLite file, file:PATH, or a PostgreSQL, postgres://….',
+  );
+}
+
+/** In milliseconds. Without them a client waits as long as the network does, which can be hours. */
+const timeouts = { connectionTimeoutMillis: 2000, statement_timeout: 10_000 };
+
+/** @returns whether a URL names a PostgreSQL. */
+export function isPostgresUrl(url: string): boolean {
+  return /^postgres(ql)?:/.test(url);
+}
+
+/** @returns a URL as it may be printed. */
+export function withoutPassword(url: string): string {
+  return url.replace(/^(\w+:\/\/[^:/@]*):[^@]*@/, '$1@');
 }
 
 /** @returns the path in a `file:` URL. */

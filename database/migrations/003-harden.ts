@@ -19,7 +19,7 @@ export async function up(knex: Knex): Promise<void> {
   await knex.schema.createTable('attempts', (table) => {
     table.string('key').primary();
     table.integer('hits').notNullable();
-    table.bigInteger('ends').notNullable().index(); // in milliseconds since 1970
+    table.timestamp('ends').notNullable().index();
   });
   // Sessions of earlier versions: nobody is logged out, and they end in twelve hours at the latest.
   const now = Date.now();
@@ -43,10 +43,10 @@ export async function down(knex: Knex): Promise<void> {
   await knex.schema.alterTable('sessions', (table) => table.dropColumn('seen'));
 }
 
-/** A row that is not JSON holds no session. */
-function parse(sess: string): { userId?: number } {
+/** PostgreSQL gives JSON parsed, SQLite as text. A row that is not JSON holds no session. */
+function parse(sess: unknown): { userId?: number } {
   try {
-    return JSON.parse(sess);
+    return JSON.parse(typeof sess === 'string' ? sess : JSON.stringify(sess));
   } catch {
     return {};
   }

@@ -7,14 +7,14 @@ const PAUSE = 10; // milliseconds between two batches, in which others can write
 
 /** Deletes expired rows: at once, and then at an interval until it is stopped. */
 export class Pruning {
-  readonly #knex: Knex;
+  protected readonly knex: Knex;
   readonly #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
 
   /** @param interval in milliseconds; 0 means never, as does an interval that is too long for a timer. */
   constructor(knex: Knex, interval: number) {
-    this.#knex = knex;
+    this.knex = knex;
     if (!(interval > 0 && interval < 2 ** 31)) return;
     this.#timer = setInterval(() => this.run(), interval).unref();
     void this.run(); // a server that is deployed every half hour would never reach its first interval
@@ -37,16 +37,16 @@ export class Pruning {
 
   async #prune(): Promise<void> {
     try {
-      while (!this.#stopped && (await this.#deleteBatch()) === BATCH) await pause(PAUSE);
+      while (!this.#stopped && (await this.deleteBatch(BATCH)) === BATCH) await pause(PAUSE);
     } catch (error) {
       console.error(`Expired sessions were not deleted: ${reason(error)}`); // the next run tries again
     }
   }
 
   /** The index on `expired` leads to these rows: pruning costs what it deletes, however many are alive. */
-  #deleteBatch(): Promise<number> {
+  protected deleteBatch(limit: number): Promise<number> {
     const now = new Date().toISOString();
-    const expired = this.#knex('sessions').where('expired', '<=', now).limit(BATCH).select('sid');
-    return this.#knex('sessions').whereIn('sid', expired).delete();
+    const expired = this.knex('sessions').where('expired', '<=', now).limit(limit).select('sid');
+    return this.knex('sessions').whereIn('sid', expired).delete();
   }
 }

@@ -1,5 +1,6 @@
 import type { ClientRateLimitInfo, Options, Store } from 'express-rate-limit';
 import type { Knex } from 'knex';
+import { fromNow } from '#database/clock.ts';
 import { inTime } from '#database/in-time.ts';
 import { reason } from '#database/open.ts';
 
@@ -22,12 +23,11 @@ export class Attempts implements Store {
 
   /** Counts one more, in one statement: of attempts that are made at the same moment, none is missed. */
   async increment(key: string): Promise<ClientRateLimitInfo> {
-    const now = Date.now();
     const knex = this.#knex;
-    await inTime(knex('attempts').where('ends', '<=', now).delete());
+    await inTime(knex('attempts').where('ends', '<=', fromNow(knex)).delete());
     const [row] = await inTime(
       knex('attempts')
-        .insert({ key: this.prefix + key, hits: 1, ends: now + this.#window })
+        .insert({ key: this.prefix + key, hits: 1, ends: fromNow(knex, this.#window) })
         .onConflict('key')
         .merge({ hits: knex.raw('attempts.hits + 1') })
         .returning(['hits', 'ends']),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
+import { fromNow } from '#database/clock.ts';
 import { inTime } from '#database/in-time.ts';
 import { createError } from '#steps/shared/errors.ts';
 import { storedId } from './session-id.ts';
@@ -41,7 +42,7 @@ export class Devices {
     const rows = await inTime(
       this.#of(userId)
         .join('sessions', 'sessions.sid', 'devices.sid')
-        .where('expired', '>', new Date().toISOString())
+        .where('expired', '>', fromNow(this.#knex))
         .orderBy('created_at', 'desc')
         .select('devices.*', 'seen'),
     );

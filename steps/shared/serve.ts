@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import { basename } from 'node:path';
@@ -32,9 +33,9 @@ export async function serve(
   start: (settings: Settings) => Promise<Started>,
 ): Promise<void> {
   const step = basename(folder);
-  const { title } = readStep(folder);
-  try {
-    const settings = readSettings(step, process.env);
+  const { title, store } = readStep(folder);
+  await explainFailure(async () => {
+    const settings = readSettings(step, process.env, store);
     const { app, close, limits } = await start(settings);
     Object.assign(app.locals, { step, title, startedAt: new Date().toISOString() }); // for /inspect
     const server = await listen(
@@ -46,7 +47,15 @@ export async function serve(
       await closeServer(server);
       await close();
     });
+    if (cluster.isWorker) return; // then the process that started this one prints a line for all
     console.log(`${step} · ${title} · ${urlOf(server)} · process ${process.pid}`);
+  });
+}
+
+/** Starts something. What its user can put right is one line on stderr, and exit code 1. */
+export async function explainFailure(start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
   } catch (error) {
     if (!(error instanceof DatabaseError || error instanceof SettingsError)) throw error;
     console.error(error.message);
@@ -84,14 +93,24 @@ export async function listen(
   }
 }
 
-/** The first signal closes everything in order. A second one ends the process at once. */
+/**
+ * The first signal closes everything in order. A second one ends the process at once. The process that started this
+ * one can ask for the same with a message, which counts once.
+ */
 export function closeOnSignal(close: () => Promise<void>): void {
+  let isClosing = false;
   const stop = async () => {
-    process.once('SIGINT', () => process.exit(1)).once('SIGTERM', () => process.exit(1));
+    if (isClosing) return;
+    isClosing = true;
     await close();
     process.exit(0);
   };
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => (isClosing ? process.exit(1) : stop()));
+  }
+  process.on('message', (message) => {
+    if (message === 'stop') void stop();
+  });
 }
 
 /**

@@ -1,12 +1,13 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import type { Step } from './step.ts';
 
 /** The settings of a step's server, read from environment variables. */
 export interface Settings {
   /** Where to listen; 0 is any free port. */
   port: number;
   host: string;
-  /** The address of the database, for `openDatabase`. */
+  /** The address of the database, for `openDatabase`. Empty when a step is to start a PostgreSQL of its own. */
   databaseUrl: string;
   /** What signs the session cookie. */
   secret: string;
@@ -17,7 +18,9 @@ export interface Settings {
 export class SettingsError extends Error {}
 
 const PORT = 'PORT is a number from 0 (any free port) to 65535.';
-const DATABASE_URL = 'DATABASE_URL names an SQLite file: file:PATH.';
+const SQLITE_URL = 'DATABASE_URL names an SQLite file: file:PATH.';
+const POSTGRES_URL =
+  'DATABASE_URL names a PostgreSQL: postgres://USER:PASSWORD@HOST:PORT/DATABASE. Without it, this step starts one of its own.';
 const NODE_ENV = 'NODE_ENV is development, test or production, or is not set.';
 const SESSION_SECRET =
   'With NODE_ENV=production, set SESSION_SECRET to a random string of at least 32 characters, and use the same one at every start. ' +
@@ -30,10 +33,7 @@ const environment = z
   .object({
     PORT: z.coerce.number(PORT).int(PORT).min(0, PORT).max(65535, PORT).default(3000),
     HOST: z.string().default('127.0.0.1'),
-    DATABASE_URL: z
-      .string()
-      .regex(/^file:./, DATABASE_URL)
-      .optional(),
+    DATABASE_URL: z.string().optional(),
     SESSION_SECRET: z.string().default(developmentSecret),
     // A typo such as "prod" must not mean development, with its public secret and its demo account.
     NODE_ENV: z.enum(['development', 'test', 'production'], NODE_ENV).optional(),
@@ -48,16 +48,27 @@ const environment = z
  * Reads the settings of a step from environment variables; an empty one counts as missing.
  *
  * @param step the name of the step's folder: its database is `database/<step>.sqlite3` by default.
+ * @param store where the step keeps its sessions.
  * @throws {SettingsError} when a variable is invalid, or a production server has no secret that is long enough.
  */
-export function readSettings(step: string, variables: NodeJS.ProcessEnv): Settings {
+export function readSettings(
+  step: string,
+  variables: NodeJS.ProcessEnv,
+  store: Step['store'] = 'sqlite',
+): Settings {
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
   const { data, error } = environment.safeParse(given);
   if (!data) throw new SettingsError(error.issues[0]?.message);
+  const [ownUrl, pattern, message] =
+    store === 'postgresql'
+      ? (['', /^postgres(ql)?:\/\/./, POSTGRES_URL] as const)
+      : ([defaultDatabaseUrl(step), /^file:./, SQLITE_URL] as const);
+  const { DATABASE_URL: databaseUrl = ownUrl } = data;
+  if (databaseUrl !== ownUrl && !pattern.test(databaseUrl)) throw new SettingsError(message);
   return {
     port: data.PORT,
     host: data.HOST,
-    databaseUrl: data.DATABASE_URL ?? defaultDatabaseUrl(step),
+    databaseUrl,
     secret: data.SESSION_SECRET,
     production: data.NODE_ENV === 'production',
   };
@@ -65,5 +76,12 @@ export function readSettings(step: string, variables: NodeJS.ProcessEnv): Settin
 
 /** Each step has a database of its own, so no step reads the rows of another. */
 export function defaultDatabaseUrl(step: string): string {
-  return `file:${resolve(import.meta.dirname, '../../database', `${step}.sqlite3`)}`;
+  return `file:${join(databases, `${step}.sqlite3`)}`;
 }
+
+/** @returns the folder of the PostgreSQL that a step starts itself. */
+export function ownPostgresFolder(step: string): string {
+  return join(databases, `${step}.postgresql`);
+}
+
+const databases = resolve(import.meta.dirname, '../../database');

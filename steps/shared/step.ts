@@ -9,7 +9,7 @@ const step = z.object({
   /** What to do first when you practise the step; the first step cannot be practised. */
   firstMove: z.string().optional(),
   /** Where its sessions are. */
-  store: z.enum(['memory', 'database']),
+  store: z.enum(['memory', 'sqlite', 'postgresql']),
   /** Its row in the table that `npm run compare` prints, by column title. */
   outcomes: z.record(z.string(), z.string()),
 });

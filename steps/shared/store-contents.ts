@@ -26,7 +26,10 @@ export async function readSession(store: Store, sid: string): Promise<StoredSess
       .where({ sid: storedId(store, sid) })
       .first();
     return (
-      row && { session: parse(row.sess), row: { table: TABLE, sid: row.sid, expired: row.expired } }
+      row && {
+        session: parse(row.sess),
+        row: { table: TABLE, sid: row.sid, expired: new Date(row.expired).toISOString() },
+      }
     );
   }
   const session = await promisify(store.get.bind(store))(sid);
@@ -58,8 +61,9 @@ function isKnex(value: unknown): value is Knex {
   return typeof value === 'function' && 'migrate' in value;
 }
 
-/** A payload that is not JSON is shown as it is. */
-function parse(sess: string): Record<string, unknown> {
+/** PostgreSQL gives JSON parsed, SQLite as text. A payload that is not JSON is shown as it is. */
+function parse(sess: string | Record<string, unknown>): Record<string, unknown> {
+  if (typeof sess === 'object') return sess;
   try {
     return JSON.parse(sess);
   } catch {

@@ -1,0 +1,39 @@
+import type { Knex } from 'knex';
+import { checkMigrations } from '#database/migrate.ts';
+import { hardening, sessionsTable, sharing } from '#database/migrations/index.ts';
+import * as shared from '#database/open.ts';
+
+const migrations = { ...sessionsTable, ...hardening, ...sharing };
+
+/**
+ * For each server. All servers together must stay below PostgreSQL's max_connections, which is 100 unless you change
+ * it: with 10 connections each, that is nine servers, and some connections left for you.
+ */
+const pool = { min: 0, max: 10 };
+
+/** In milliseconds. A request gives up after two seconds, see inTime: then PostgreSQL stops as well. */
+const timeouts = ['statement_timeout = 2000', 'idle_in_transaction_session_timeout = 5000'];
+
+const settings: Knex.Config = {
+  compileSqlOnError: false, // errors show a statement without its values
+  acquireConnectionTimeout: 30_000, // as in step 05
+};
+
+/** Opens the database and brings its tables up to date: for the one process that does so before the servers start. */
+export function openDatabase(url: string): Promise<Knex> {
+  return shared.openDatabase(url, { migrations, settings: { ...settings, pool } });
+}
+
+/** Opens the database for a server, which leaves the tables as they are. */
+export function joinDatabase(url: string): Promise<Knex> {
+  const use = (knex: Knex) => checkMigrations(knex, migrations);
+  return shared.connect(url, use, { ...settings, pool: { ...pool, afterCreate } });
+}
+
+function afterCreate(
+  connection: { query(sql: string, done: (error: Error | null) => void): void },
+  done: (error: Error | null, connection: object) => void,
+): void {
+  const sql = timeouts.map((timeout) => `set ${timeout}`).join('; ');
+  connection.query(sql, (error) => done(error, connection));
+}

@@ -1,0 +1,13 @@
+import * as step07 from '#steps/07-cheap-reads/pruning.ts';
+
+/** Deletes expired rows. Of several that prune at once, each takes rows that no other has locked. */
+export class Pruning extends step07.Pruning {
+  protected override async deleteBatch(limit: number): Promise<number> {
+    const { rowCount } = await this.knex.raw(
+      `delete from sessions where sid in (
+         select sid from sessions where expired <= now() limit ? for update skip locked)`,
+      [limit],
+    );
+    return rowCount;
+  }
+}

@@ -1,0 +1,95 @@
+import cluster, { type Address, type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const LEAVE = 1000; // milliseconds in which a server that is replaced still accepts connections
+const RETRY = 1000; // milliseconds until another attempt, when a server ended before it listened
+
+/** Server processes that share one address. Each ends with this process, however that ends. */
+export class Servers {
+  readonly #number: number;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #running = new Set<Worker>();
+  #replacing = Promise.resolve();
+  #isStopping = false;
+
+  /** @param environment of each server. */
+  constructor(number: number, environment: NodeJS.ProcessEnv) {
+    this.#number = number;
+    this.#environment = { ...environment };
+  }
+
+  /** The process ids of the servers, for people. */
+  get processIds(): string {
+    return [...this.#running].map(({ process }) => process.pid).join(', ');
+  }
+
+  /** Starts all servers. @returns the URL at which they listen. */
+  async start(): Promise<string> {
+    // One before the others: what keeps it from starting would keep them as well, and one message is enough.
+    const { address, port } = await this.#add().catch(() => process.exit(1));
+    this.#environment.PORT = String(port); // if it was 0, the first one has found a free port for all
+    await Promise.all(Array.from({ length: this.#number - 1 }, () => this.#add()));
+    const host = address?.includes(':') ? `[${address}]` : address;
+    return `http://${host}:${port}`;
+  }
+
+  /** Replaces all servers, one at a time, by new ones that run the code as it is now: a rolling deploy. */
+  replace(): void {
+    this.#replacing = this.#replacing.then(async () => {
+      for (const old of [...this.#running]) {
+        if (this.#isStopping) return;
+        try {
+          await this.#add();
+        } catch {
+          console.error('The new server did not start. The others continue as they are.');
+          return;
+        }
+        await this.#retire(old);
+      }
+      console.log(`All servers are replaced: ${this.processIds}.`);
+    });
+  }
+
+  /** Stops all servers: each finishes what it has begun. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all([...this.#running].map((worker) => this.#end(worker)));
+  }
+
+  /** Starts one more server, and waits until it listens. @throws when it ends before. */
+  async #add(): Promise<Address> {
+    const worker = cluster.fork(this.#environment);
+    this.#running.add(worker);
+    const ended = once(worker, 'exit').then(() => this.#running.delete(worker));
+    const listening: Promise<Address[]> = once(worker, 'listening');
+    const [address] = await Promise.race([listening, ended.then(() => [])]);
+    if (!address) throw new Error('The server ended before it listened.');
+    void ended.then(() => this.#fill(worker));
+    return address;
+  }
+
+  /** Starts another server when one has ended without being asked to. */
+  async #fill({ process: { pid, signalCode } }: Worker): Promise<void> {
+    if (this.#isStopping || this.#running.size >= this.#number) return;
+    console.error(`Process ${pid} ended${signalCode ? ` (${signalCode})` : ''}; starting another.`);
+    while (!this.#isStopping && this.#running.size < this.#number) {
+      await this.#add().catch(() => pause(RETRY));
+    }
+  }
+
+  /** Ends a server that others have taken the place of: no connection is refused, no request cut off. */
+  async #retire(worker: Worker): Promise<void> {
+    if (worker.isConnected()) worker.send('take leave');
+    await pause(LEAVE);
+    await this.#end(worker);
+  }
+
+  async #end(worker: Worker): Promise<void> {
+    if (worker.isDead()) return;
+    const ended = once(worker, 'exit');
+    if (worker.isConnected()) worker.send('stop');
+    await ended;
+  }
+
+}
