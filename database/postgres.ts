@@ -9,7 +9,8 @@ import { promisify } from 'node:util';
 import { DatabaseError } from './errors.ts';
 
 const NOBODY = 65534; // the id of a user and of a group without any rights
-const ELSEWHERE = 'Set DATABASE_URL to a PostgreSQL that runs elsewhere: postgres://USER@HOST/DATABASE.';
+const ELSEWHERE =
+  'Set DATABASE_URL to a PostgreSQL that runs elsewhere: postgres://USER@HOST/DATABASE.';
 
 /** PostgreSQL's programs, as npm installed them for this machine. */
 interface Programs {
@@ -33,10 +34,7 @@ export interface OwnPostgres {
  * @param options for the server, such as `-c max_connections=20`.
  * @throws {DatabaseError} when PostgreSQL cannot run here.
  */
-export async function startPostgres(
-  folder: string,
-  options: string[] = [],
-): Promise<OwnPostgres> {
+export async function startPostgres(folder: string, options: string[] = []): Promise<OwnPostgres> {
   const programs = await findPrograms();
   const data = await initialize(folder, programs);
   const deadline = Date.now() + 20_000;

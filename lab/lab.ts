@@ -5,6 +5,7 @@ import { ownPageOnly } from '#steps/shared/own-page-only.ts';
 import { pageFolder, pageHeaders } from '#steps/shared/page.ts';
 import { closeServer, listen, urlOf } from '#steps/shared/serve.ts';
 import {
+  askSecondMachine,
   expireSessions,
   logoutDuringRequest,
   requestFromElsewhere,
@@ -35,9 +36,7 @@ export async function startLab({ port }: { port: number }) {
   const startInTurn = twoAtATime(async (runner) => {
     if (!isClosing) await runner.start();
   });
-  const runners = stepNames.map(
-    (step) => new StepRunner(step, `file:${join(folder.path, `${step}.sqlite3`)}`, publish),
-  );
+  const runners = stepNames.map((step) => new StepRunner(step, join(folder.path, step), publish));
 
   function states(): string {
     return JSON.stringify(runners.map(({ state }) => state));
@@ -76,10 +75,7 @@ export async function startLab({ port }: { port: number }) {
       isClosing = true; // start no more
       for (const watcher of watchers) watcher.end();
       watchers.clear();
-      await Promise.all([
-        closeServer(server),
-        ...runners.map((runner) => runner.end('SIGTERM')), // waits for a start in progress
-      ]);
+      await Promise.all([closeServer(server), ...runners.map((runner) => runner.remove())]);
       await folder.remove();
     },
   };
@@ -122,6 +118,7 @@ function controls(runners: StepRunner[], startInTurn: Start): Router {
     day: (runner) => runner.measure(expireSessions),
     steal: (runner) => runner.measure(steal),
     elsewhere: (runner) => runner.measure(requestFromElsewhere),
+    second: (runner) => runner.measure(askSecondMachine),
     restart: (runner) => runner.end('SIGTERM').then(() => runner.start()),
   };
   return Router().post('/:step/:action', async (req, res) => {

@@ -2,6 +2,7 @@ import { breakDatabase, restoreDatabase } from '#steps/shared/break-database.ts'
 import { demo } from '#steps/shared/demo-account.ts';
 import { readStep, type Step } from '#steps/shared/step.ts';
 import { Browser } from '#tools/browser.ts';
+import { makeDatabase, type TemporaryDatabase } from '#tools/databases.ts';
 import type { Visit } from '#tools/measure.ts';
 import type { Ended } from '#tools/processes.ts';
 import { movingClock, ServerProcess } from '#tools/server-process.ts';
@@ -24,15 +25,19 @@ export interface StepState extends Pick<Step, 'title' | 'store'> {
 
 /** Runs one step's real server as a process of its own; starts, stops and kills it, one after the other. */
 export class StepRunner {
-  readonly #databaseUrl: string;
+  readonly #makeDatabase: () => Promise<TemporaryDatabase>;
   readonly #onChange: () => void;
   #server: ServerProcess | undefined;
+  #database: TemporaryDatabase | undefined;
   #work: Promise<unknown> = Promise.resolve();
   state: StepState;
 
-  /** @param onChange is called whenever `state` has changed. */
-  constructor(step: string, databaseUrl: string, onChange: () => void) {
-    this.#databaseUrl = databaseUrl;
+  /**
+   * @param folder for its database.
+   * @param onChange is called whenever `state` has changed.
+   */
+  constructor(step: string, folder: string, onChange: () => void) {
+    this.#makeDatabase = () => makeDatabase(step, folder);
     this.#onChange = onChange;
     const { title, store, outcomes } = readStep(stepFolder(step));
     this.state = {
@@ -59,7 +64,8 @@ export class StepRunner {
       if (this.#server) return;
       this.#set({ phase: 'starting', error: null });
       try {
-        const environment = { DATABASE_URL: this.#databaseUrl };
+        this.#database ??= await this.#makeDatabase();
+        const environment = { DATABASE_URL: this.#database.url };
         const preload = [movingClock];
         const server = await ServerProcess.start(this.state.step, environment, { preload });
         this.#server = server;
@@ -87,20 +93,28 @@ export class StepRunner {
    */
   measure(work: (visit: Visit) => Promise<string>): Promise<string | undefined> {
     return this.#next(async () => {
-      if (!this.#server || this.state.isBroken) return undefined;
+      if (!this.#server || !this.#database || this.state.isBroken) return undefined;
       const browser = new Browser(this.#server.url);
       const { status } = await browser.logIn(demo);
-      if (status !== 200) throw new Error(`The demo login at ${this.state.step} got ${status}.`);
-      return work({ server: this.#server, browser, databaseUrl: this.#databaseUrl });
+      const { step } = this.state;
+      if (status !== 200) throw new Error(`The demo login at ${step} got ${status}.`);
+      return work({ step, server: this.#server, browser, database: this.#database });
     });
   }
 
   /** Renames the sessions table under the running server, or renames it back. */
   setBroken(isBroken: boolean): Promise<void> {
     return this.#next(async () => {
-      await (isBroken ? breakDatabase : restoreDatabase)(this.#databaseUrl);
+      if (!this.#database) return;
+      await (isBroken ? breakDatabase : restoreDatabase)(this.#database.url);
       this.#set({ isBroken });
     });
+  }
+
+  /** Ends the server, and deletes its database. */
+  async remove(): Promise<void> {
+    await this.end('SIGTERM'); // waits for a start in progress
+    await this.#database?.remove();
   }
 
   /** The server can also end without the lab: by an error, or killed in a terminal. */

@@ -1,18 +1,19 @@
 import { request } from 'node:http';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connect } from '#database/open.ts';
+import { isPostgres } from '#database/clock.ts';
+import { connect, isPostgresUrl } from '#database/open.ts';
 import { developmentSecret } from '#steps/shared/settings.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
 import { ada, Browser, replay, signedCookie } from './browser.ts';
+import { makeDatabase, type TemporaryDatabase } from './databases.ts';
 import { movingClock, ServerProcess } from './server-process.ts';
-import { makeTemporaryFolder } from './temporary.ts';
 
 /** The real server of a step, its database, and a browser that is logged in there. */
 export interface Visit {
+  step: string;
   server: ServerProcess;
   browser: Browser;
-  databaseUrl: string;
+  database: TemporaryDatabase;
 }
 
 interface Trial extends Visit {
@@ -30,6 +31,7 @@ const columns: Record<string, (trial: Trial) => Promise<string>> = {
   'expired sessions': expireSessions,
   'a stolen table': steal,
   'a request from another site': requestFromElsewhere,
+  'a second machine': askSecondMachine,
   'failing database': failingDatabase,
 };
 
@@ -43,15 +45,15 @@ export async function measure(
   step: string,
   preload: string[] = [],
 ): Promise<Record<string, string>> {
-  const { path, remove } = await makeTemporaryFolder();
-  const databaseUrl = `file:${join(path, 'measure.sqlite3')}`;
+  const database = await makeDatabase(step);
   const options = { preload: [...preload, movingClock] };
-  const start = () => ServerProcess.start(step, { DATABASE_URL: databaseUrl }, options);
+  const start = () => ServerProcess.start(step, { DATABASE_URL: database.url }, options);
   const server = await start();
   const trial: Trial = {
+    step,
     server,
     browser: new Browser(server.url),
-    databaseUrl,
+    database,
     async startAgain() {
       trial.server = await start();
       trial.browser.moveTo(trial.server.url);
@@ -68,7 +70,7 @@ export async function measure(
     return outcomes;
   } finally {
     await trial.server.end('SIGKILL');
-    await remove();
+    await database.remove();
   }
 }
 
@@ -116,10 +118,15 @@ export async function beginUpload(url: string, cookie: string) {
 }
 
 /** Counts the commits that another connection to the database sees. */
-export async function writesPer100Reads({ server, browser, databaseUrl }: Visit): Promise<string> {
+export async function writesPer100Reads({ server, browser, database }: Visit): Promise<string> {
   const headers = { cookie: browser.cookie ?? '' };
-  const knex = await connect(databaseUrl, async () => {});
-  const version = async () => (await knex.raw('PRAGMA data_version'))[0].data_version;
+  const knex = await connect(database.url, async () => {});
+  const version = async () => {
+    if (!isPostgres(knex)) return (await knex.raw('PRAGMA data_version'))[0].data_version;
+    // The number of the next transaction that writes.
+    return (await knex.raw('select pg_snapshot_xmax(pg_current_snapshot())')).rows[0]
+      .pg_snapshot_xmax;
+  };
   try {
     let before = await version();
     let writes = 0;
@@ -135,14 +142,14 @@ export async function writesPer100Reads({ server, browser, databaseUrl }: Visit)
   }
 }
 
-/** Lets a day pass for a server with a preloaded clock. */
-export async function expireSessions({ server }: Visit): Promise<string> {
-  return (await server.passDay()) === 0 ? 'deleted' : 'left in the store';
+/** Lets a day pass for a server with a preloaded clock, and for its database. */
+export async function expireSessions({ server, database }: Visit): Promise<string> {
+  return (await server.passDay(database)) === 0 ? 'deleted' : 'left in the store';
 }
 
 /** Logs in with what is in the sessions table, by a thief who also knows the secret. */
-export async function steal({ server, databaseUrl }: Visit): Promise<string> {
-  const knex = await connect(databaseUrl, async () => {});
+export async function steal({ server, database }: Visit): Promise<string> {
+  const knex = await connect(database.url, async () => {});
   const ids = (await knex.schema.hasTable('sessions')) ? await knex('sessions').pluck('sid') : [];
   await knex.destroy();
   const statuses = ids.map((id) => replay(server.url, signedCookie(id, developmentSecret)));
@@ -157,6 +164,17 @@ export async function requestFromElsewhere({ server, browser }: Visit): Promise<
   const headers = { cookie, origin: 'http://sister.example', 'sec-fetch-site': 'same-site' };
   await fetch(`${server.url}/api/logout`, { method: 'POST', headers });
   return (await replay(server.url, cookie)).status === 200 ? 'refused' : 'obeyed';
+}
+
+/** Asks another server, on a machine with a disk of its own: it has the same secret, but not the same files. */
+export async function askSecondMachine({ step, browser, database }: Visit): Promise<string> {
+  const own = isPostgresUrl(database.url) ? undefined : await makeDatabase(step);
+  const environment = { DATABASE_URL: own?.url ?? database.url, SERVERS: '1' };
+  const second = await ServerProcess.start(step, environment);
+  const { status } = await replay(second.url, browser.cookie ?? '');
+  await second.end('SIGKILL');
+  await own?.remove();
+  return status === 200 ? 'known' : 'unknown';
 }
 
 /** Renames the sessions table under the server, and renames it back. */

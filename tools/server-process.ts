@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { TemporaryDatabase } from './databases.ts';
 import { ChildProcess, type Ended } from './processes.ts';
 import { root } from './steps.ts';
 
@@ -86,12 +87,14 @@ export class ServerProcess extends ChildProcess {
    * Lets a day and two hours pass without a request in a process with a preloaded clock, so that all
    * sessions expire.
    *
+   * @param database for which time passes as well.
    * @returns how many of them are still in the store.
    */
-  async passDay(): Promise<number> {
+  async passDay({ passTime }: Pick<TemporaryDatabase, 'passTime'>): Promise<number> {
     // Hour by hour, as timers would see it. Counting waits for the clean-up of that hour, because there is
     // only one connection to the database.
     for (let hour = 0; hour < 26; hour++) {
+      await passTime(HOUR);
       await this.advance(HOUR);
       await this.countSessions();
     }

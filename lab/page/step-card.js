@@ -66,7 +66,10 @@ export class StepCard {
     this.#text('.eyebrow', `Step ${this.number}`);
     this.#text('h2', title);
     find('button:last-child', this.#card).hidden = state.store === 'memory';
-    this.#text('.place', `Sessions in ${{ memory: 'memory', sqlite: 'SQLite', postgresql: 'PostgreSQL' }[state.store]}`);
+    this.#text(
+      '.place',
+      `Sessions in ${{ memory: 'memory', sqlite: 'SQLite', postgresql: 'PostgreSQL' }[state.store]}`,
+    );
     const link = find('a', this.#card);
     link.setAttribute('href', `${step}/`);
     link.ariaLabel = `Open its page: step ${this.number}`;

@@ -28,7 +28,6 @@ export class Servers {
   async start(): Promise<string> {
     // One before the others: what keeps it from starting would keep them as well, and one message is enough.
     const { address, port } = await this.#add().catch(() => process.exit(1));
-    this.#environment.PORT = String(port); // if it was 0, the first one has found a free port for all
     await Promise.all(Array.from({ length: this.#number - 1 }, () => this.#add()));
     const host = address?.includes(':') ? `[${address}]` : address;
     return `http://${host}:${port}`;
@@ -91,5 +90,4 @@ export class Servers {
     if (worker.isConnected()) worker.send('stop');
     await ended;
   }
-
 }

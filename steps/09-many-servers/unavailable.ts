@@ -17,7 +17,8 @@ export const answerUnavailable: ErrorRequestHandler = (error, req, res, next) =>
 
 // PostgreSQL's codes, https://www.postgresql.org/docs/current/errcodes-appendix.html: of the connection (08), of its
 // resources (53), of an operator who stops it (57), of a standby (25006), of a lock (55P03). Then those of the network.
-const outages = /^(08...|53...|57(014|P0.)|25006|55P03|ECONN.*|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND)$/;
+const outages =
+  /^(08...|53...|57(014|P0.)|25006|55P03|ECONN.*|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND)$/;
 
 // What the driver says when a connection ends has no code.
 const lostConnection = /^(Connection (terminated|ended)|timeout exceeded when trying to connect)/;
