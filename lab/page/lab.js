@@ -18,7 +18,7 @@ const OUTCOME_TIMEOUT = 15_000;
 /**
  * What the lab measures on each running step, by the action of the button.
  *
- * @type {Record<'logout' | 'reads' | 'day' | 'steal' | 'elsewhere', { column: string, running: string, done?: string, sentence: Sentence }>}
+ * @type {Record<'logout' | 'reads' | 'day' | 'steal' | 'elsewhere' | 'second', { column: string, running: string, done?: string, sentence: Sentence }>}
  */
 const measurements = {
   logout: {
@@ -44,6 +44,7 @@ const measurements = {
   steal: {
     column: 'a stolen table',
     running: 'A thief takes the sessions table and the secret, and makes cookies …',
+    done: 'A thief copied every table, and made cookies from it.',
     sentence: (outcome, steps) =>
       ({
         'opens sessions': `In ${steps}, the cookies open the sessions.`,
@@ -53,8 +54,16 @@ const measurements = {
   elsewhere: {
     column: 'a request from another site',
     running: 'A page on another site logs the user out …',
+    done: 'A page on another site asked to log the user out.',
     sentence: (outcome, steps) =>
-      outcome === 'obeyed' ? `In ${steps}, it worked.` : `In ${steps}, it was refused.`,
+      outcome === 'obeyed' ? `In ${steps}, the server obeyed.` : `In ${steps}, it refused.`,
+  },
+  second: {
+    column: 'a second machine',
+    running: 'A second server starts, on a machine with a disk of its own …',
+    done: 'A second server, on a machine with a disk of its own, got your cookie.',
+    sentence: (outcome, steps) =>
+      outcome === 'known' ? `In ${steps}, it knows you.` : `In ${steps}, it knows nobody.`,
   },
 };
 
@@ -77,6 +86,7 @@ const actions = {
   day: () => measure('day'),
   steal: () => measure('steal'),
   elsewhere: () => measure('elsewhere'),
+  second: () => measure('second'),
   fail: failEveryDatabase,
 };
 for (const button of bigButtons) button.addEventListener('click', () => void press(button));
@@ -155,9 +165,16 @@ async function logInEverywhere() {
   announce(`Logged in to ${listSteps(loggedIn)} as ${demo.username}. Now crash everything.`);
 }
 
+/** @param {StepCard[]} some */
+async function logInWhereMissing(some) {
+  const loggedOut = some.filter(({ username }) => !username);
+  await Promise.all(loggedOut.map((card) => card.logIn(demo)));
+}
+
 /** @param {'stop' | 'crash'} action */
 async function endEverything(action) {
   const running = runningCards();
+  await logInWhereMissing(running); // or there would be no login to keep or to lose
   const hadLogin = running.some(({ username }) => username);
   await Promise.all(running.map((card) => card.act(action)));
   announce('All servers are down.');
@@ -195,8 +212,7 @@ async function failEveryDatabase() {
   const column = 'failing database';
   const steps = runningCards();
   announce('Breaking every database …');
-  const loggedOut = steps.filter(({ username }) => !username);
-  await Promise.all(loggedOut.map((card) => card.logIn(demo))); // visitors without a session need no database
+  await logInWhereMissing(steps); // visitors without a session need no database
   for (const card of steps) card.record(column);
   await Promise.all(steps.map((card) => card.act('break')));
   await until(() => steps.every(({ outcomes }) => outcomes[column]));
