@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import request from 'supertest';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { demo } from '#steps/shared/demo-account.ts';
 import { readStep } from '#steps/shared/step.ts';
 import { ada } from '#tools/browser.ts';
 import { findChromium, launchChromium } from '#tools/chromium.ts';
@@ -167,7 +166,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
   test('the lab shows that a step was killed elsewhere, and why a step does not start', async () => {
     const step = '02-pruned-memory';
     const [folder = ''] = await foldersOf(lab);
-    const file = join(folder, `${step}.sqlite3`);
+    const file = join(folder, step, 'test.sqlite3');
     const card = cardOf(step);
     const page = await openPage(lab.url);
     await says(page, card('.process'), /^process \d+$/);
@@ -258,12 +257,15 @@ describe.skipIf(isSkipped)('in a real browser', () => {
   test('the page of step 08 lists where you are logged in, and ends a session elsewhere', async () => {
     const url = `${lab.url}/08-hardened`;
     const laptop = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
-    const elsewhere = await request(url).post('/api/login').set('User-Agent', laptop).send(demo);
-    expect(elsewhere.status).toBe(200);
+    const grace = { username: 'grace', password: 'correct horse' }; // nobody else here is logged in as her
+    await request(url).post('/api/register').send(grace).expect(201);
+    await request(url).post('/api/login').set('User-Agent', laptop).send(grace).expect(200);
     const page = await openPage(`${url}/`);
     await says(page, '#headline', 'You are not logged in.');
     const heading = page.getByRole('heading', { name: 'Where you are logged in' });
     expect(await heading.isVisible(), 'there is no session to list').toBe(false);
+    await page.getByLabel('Username').fill(grace.username);
+    await page.getByLabel('Password').fill(grace.password);
     await page.getByRole('button', { name: 'Log in' }).click();
     await says(page, '#device-list', /^(?=.*This browser, since).*Firefox, since /);
     expect(await heading.isVisible(), 'there is one to end').toBe(true);
@@ -275,7 +277,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     await says(page, '#device-list', /^(?!.*Firefox).*This browser, since /);
     expect(await heading.isVisible(), 'there is nothing to end').toBe(false);
     expect(await page.locator('#end-others').isVisible()).toBe(false);
-    await says(page, '#who', 'demo');
+    await says(page, '#who', 'grace');
   });
 
   test('in production, where there is no /inspect, the login works and the page says why it shows no more', async () => {
