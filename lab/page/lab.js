@@ -283,6 +283,7 @@ function runningCards() {
 async function press(button) {
   if (button.ariaDisabled === 'true') return;
   isBusy = true;
+  isWelcome = false; // the reader knows what to do
   updateButtons();
   try {
     await actions[button.dataset.action ?? '']?.();
