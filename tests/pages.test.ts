@@ -257,20 +257,24 @@ describe.skipIf(isSkipped)('in a real browser', () => {
 
   test('the page of step 08 lists where you are logged in, and ends a session elsewhere', async () => {
     const url = `${lab.url}/08-hardened`;
-    const elsewhere = await request(url)
-      .post('/api/login')
-      .set('User-Agent', 'A laptop')
-      .send(demo);
+    const laptop = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+    const elsewhere = await request(url).post('/api/login').set('User-Agent', laptop).send(demo);
     expect(elsewhere.status).toBe(200);
     const page = await openPage(`${url}/`);
     await says(page, '#headline', 'You are not logged in.');
+    const heading = page.getByRole('heading', { name: 'Where you are logged in' });
+    expect(await heading.isVisible(), 'there is no session to list').toBe(false);
     await page.getByRole('button', { name: 'Log in' }).click();
-    await says(page, '#device-list', /^(?=.*This browser since).*A laptop, since /);
+    await says(page, '#device-list', /^(?=.*This browser, since).*Firefox, since /);
+    expect(await heading.isVisible(), 'there is one to end').toBe(true);
+    expect(await page.getByTitle(laptop).textContent()).toBe('Firefox');
     await says(page, '#cookie', /In production it is called __Host-sid/);
     expect(await barriers(page)).toEqual([]);
-    await page.getByRole('button', { name: 'End the session of A laptop' }).click();
+    await page.getByRole('button', { name: 'End the session of Firefox' }).click();
     await says(page, '#headline', 'That session ended.');
-    await says(page, '#device-list', /^(?!.*A laptop).*This browser since /);
+    await says(page, '#device-list', /^(?!.*Firefox).*This browser, since /);
+    expect(await heading.isVisible(), 'there is nothing to end').toBe(false);
+    expect(await page.locator('#end-others').isVisible()).toBe(false);
     await says(page, '#who', 'demo');
   });
 
