@@ -1,3 +1,4 @@
+import timers from 'node:timers';
 import { onTestFinished, vi } from 'vitest';
 import { setDatabaseClocks } from './postgres.ts';
 
@@ -30,7 +31,9 @@ export function moveDate(duration: number): void {
 type Timers = Parameters<typeof vi.useFakeTimers>[0];
 
 function fake(toFake: NonNullable<NonNullable<Timers>['toFake']>, now: number): void {
-  vi.useFakeTimers({ toFake, now });
+  vi.useFakeTimers({ toFake, now, shouldClearNativeTimers: true });
+  // The pool of Knex clears its intervals by this module, which vitest does not fake.
+  vi.spyOn(timers, 'clearInterval').mockImplementation((timer) => clearInterval(timer));
   setDatabaseClocks(new Date(now));
   onTestFinished(() => {
     vi.useRealTimers();

@@ -243,7 +243,8 @@ export function describeFailingDatabase(
       expect(calls, 'called back again when the database answered').toHaveLength(1);
     });
 
-    test('continues while this process is busy: that is not an outage', async () => {
+    // The same code for every database, and it takes its time.
+    test.skipIf(step.store)('continues while this process is busy: that is not an outage', async () => {
       const { store } = await emptyStore(step, SessionStore);
       const calling = callbackOf((done) => store.get('id', done));
       const until = performance.now() + 2500;
@@ -398,8 +399,7 @@ const databases = {
         (code) => Object.assign(new Error(`connect ${code} 192.0.2.1:5432`), { code }),
       ),
       new Error('Connection terminated unexpectedly'),
-      new Error('Connection terminated due to connection timeout'),
-      new Error('timeout exceeded when trying to connect'),
+      new Error('timeout expired'), // of a new connection
     ],
     mistakes: [
       postgresError('42P01', 'relation "session" does not exist'),

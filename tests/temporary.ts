@@ -59,3 +59,9 @@ export function statementsOf(knex: Knex, word = ''): string[] {
   });
   return statements;
 }
+
+/** Waits until a database has done what it was asked for, also while the clock stands still. */
+export async function settled({ client: { pool } }: Knex): Promise<void> {
+  const isBusy = () => pool.numUsed() + pool.numPendingAcquires() + pool.numPendingCreates() > 0;
+  while (isBusy()) await new Promise(setImmediate);
+}

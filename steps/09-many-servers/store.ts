@@ -64,9 +64,9 @@ export class SessionStore extends Store {
     this.#select = prepareSelect(
       knex,
       `select sess::text,
-         extract(epoch from expired - now())::float * 1000 as expires_in,
-         extract(epoch from ends - now())::float * 1000 as ends_in,
-         extract(epoch from now() - seen)::float * 1000 as seen_ago
+         (extract(epoch from expired - now()) * 1000)::float as expires_in,
+         (extract(epoch from ends - now()) * 1000)::float as ends_in,
+         (extract(epoch from now() - seen) * 1000)::float as seen_ago
        from sessions where sid = ? and expired > now()`,
     );
     this.#pruning = new Pruning(knex, cleanupInterval);
