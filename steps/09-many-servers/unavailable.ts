@@ -21,7 +21,7 @@ const outages =
   /^(08...|53...|57(014|P0.)|25006|55P03|ECONN.*|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND)$/;
 
 // What the driver says when a connection ends, or does not begin in time, has no code.
-const lostConnection = /^(Connection (terminated|ended)|timeout expired)/;
+const lostConnection = /^(Connection terminated|Client (has|was) .+ not queryable|timeout expired)/;
 
 function isOutage(error: unknown): boolean {
   if (error instanceof TimeoutError || error instanceof createKnex.KnexTimeoutError) return true;
