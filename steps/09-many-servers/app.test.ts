@@ -252,7 +252,7 @@ describe('one server', () => {
     await busy.raw('lock table sessions');
     const waiting = browser.get('/api/me');
     const answer = waiting.then(({ status }) => status);
-    await expect.poll(() => waitingQueries(busy)).toBe(1);
+    await expect.poll(() => waitingQueries(server.knex)).toBe(1);
     await runSql(
       url,
       `select pg_terminate_backend(pid) from pg_stat_activity
@@ -264,12 +264,16 @@ describe('one server', () => {
     await expect.poll(async () => (await browser.get('/api/me')).status).toBe(200);
   });
 
-  test('has PostgreSQL stop each statement after two seconds, as each request does', async () => {
+  test('has PostgreSQL stop each statement after two seconds, and each idle transaction after five', async () => {
     const { knex } = await joined();
-    const { rows } = await knex.raw('show statement_timeout');
-    expect(rows, 'set it for each connection: chapter 9, The code').toEqual([
-      { statement_timeout: '2s' },
-    ]);
+    for (const [timeout, value] of [
+      ['statement_timeout', '2s'], // as long as a request waits
+      ['idle_in_transaction_session_timeout', '5s'],
+    ] as const) {
+      const { rows } = await knex.raw(`show ${timeout}`);
+      const advice = 'set it for each connection: chapter 9, The code';
+      expect(rows, advice).toEqual([{ [timeout]: value }]);
+    }
   });
 });
 
