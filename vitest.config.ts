@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['steps/**/*.test.ts', 'tests/**/*.test.ts'],
+    globalSetup: 'tests/global-setup.ts',
     maxWorkers: 3, // some tests wait for two seconds, and another worker can use the processor meanwhile
     isolate: false, // loading Express and Knex anew for each file would take longer than most tests
     testTimeout: 20_000,

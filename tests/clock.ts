@@ -1,28 +1,42 @@
+import timers from 'node:timers';
 import { onTestFinished, vi } from 'vitest';
+import { setDatabaseClocks } from './postgres.ts';
 
 export const HOUR = 60 * 60 * 1000;
 
 /**
- * Stops the clock for the rest of the test. Time passes only through `advance`, which also fires every
- * timer that becomes due.
+ * Stops the clock for the rest of the test, also that of the database. Time passes only through `advance`, which also
+ * fires every timer that becomes due.
  */
 export function stopClock() {
-  vi.useFakeTimers({
-    toFake: ['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'],
-  });
-  onTestFinished(() => {
-    vi.useRealTimers();
-  });
+  fake(['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'], Date.now());
   return {
     /** @param duration in milliseconds. */
-    advance: (duration: number) => vi.advanceTimersByTimeAsync(duration),
+    advance: async (duration: number) => {
+      setDatabaseClocks(new Date(Date.now() + duration)); // before the timers, which may ask the database
+      await vi.advanceTimersByTimeAsync(duration);
+    },
   };
 }
 
-/** Moves the date on for the rest of the test. No timer notices. @param duration in milliseconds. */
+/**
+ * Moves the date on for the rest of the test, also that of the database. It stands still from then on. No timer notices.
+ *
+ * @param duration in milliseconds.
+ */
 export function moveDate(duration: number): void {
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + duration });
+  fake(['Date'], Date.now() + duration);
+}
+
+type Timers = Parameters<typeof vi.useFakeTimers>[0];
+
+function fake(toFake: NonNullable<NonNullable<Timers>['toFake']>, now: number): void {
+  vi.useFakeTimers({ toFake, now, shouldClearNativeTimers: true });
+  // The pool of Knex clears its intervals by this module, which vitest does not fake.
+  vi.spyOn(timers, 'clearInterval').mockImplementation((timer) => clearInterval(timer));
+  setDatabaseClocks(new Date(now));
   onTestFinished(() => {
     vi.useRealTimers();
+    setDatabaseClocks(undefined);
   });
 }

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import request from 'supertest';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { demo } from '#steps/shared/demo-account.ts';
 import { readStep } from '#steps/shared/step.ts';
 import { ada } from '#tools/browser.ts';
 import { findChromium, launchChromium } from '#tools/chromium.ts';
@@ -257,21 +256,29 @@ describe.skipIf(isSkipped)('in a real browser', () => {
 
   test('the page of step 08 lists where you are logged in, and ends a session elsewhere', async () => {
     const url = `${lab.url}/08-hardened`;
-    const elsewhere = await request(url)
-      .post('/api/login')
-      .set('User-Agent', 'A laptop')
-      .send(demo);
+    const laptop = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+    // An account of its own: other tests leave sessions of the demo account.
+    expect((await request(url).post('/api/register').send(ada)).status).toBe(201);
+    const elsewhere = await request(url).post('/api/login').set('User-Agent', laptop).send(ada);
     expect(elsewhere.status).toBe(200);
     const page = await openPage(`${url}/`);
     await says(page, '#headline', 'You are not logged in.');
+    const heading = page.getByRole('heading', { name: 'Where you are logged in' });
+    expect(await heading.isVisible(), 'there is no session to list').toBe(false);
+    await page.getByLabel('Username').fill(ada.username);
+    await page.getByLabel('Password').fill(ada.password);
     await page.getByRole('button', { name: 'Log in' }).click();
-    await says(page, '#device-list', /^(?=.*This browser since).*A laptop, since /);
+    await says(page, '#device-list', /^(?=.*This browser, since).*Firefox, since /);
+    expect(await heading.isVisible(), 'there is one to end').toBe(true);
+    expect(await page.getByTitle(laptop).textContent()).toBe('Firefox');
     await says(page, '#cookie', /In production it is called __Host-sid/);
     expect(await barriers(page)).toEqual([]);
-    await page.getByRole('button', { name: 'End the session of A laptop' }).click();
+    await page.getByRole('button', { name: 'End the session of Firefox' }).click();
     await says(page, '#headline', 'That session ended.');
-    await says(page, '#device-list', /^(?!.*A laptop).*This browser since /);
-    await says(page, '#who', 'demo');
+    await says(page, '#device-list', /^(?!.*Firefox).*This browser, since /);
+    expect(await heading.isVisible(), 'there is nothing to end').toBe(false);
+    expect(await page.locator('#end-others').isVisible()).toBe(false);
+    await says(page, '#who', 'ada');
   });
 
   test('in production, where there is no /inspect, the login works and the page says why it shows no more', async () => {

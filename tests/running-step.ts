@@ -1,16 +1,16 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { ConnectSessionKnexStore } from 'connect-session-knex';
 import type { Express, Request } from 'express';
 import type { Store } from 'express-session';
 import type { Knex } from 'knex';
 import { vi } from 'vitest';
-import { openDatabase } from '#database/open.ts';
+import { fileOf, openDatabase } from '#database/open.ts';
 import { Users } from '#database/users.ts';
 import { closeServer, urlOf } from '#steps/shared/serve.ts';
 import { Browser } from '#tools/browser.ts';
-import { makeTemporaryFolder } from '#tools/temporary.ts';
+import type { TestDatabase } from './postgres.ts';
+import { makeTestDatabase } from './temporary.ts';
 
 /** What every step exports: builds its app from the parts it needs. */
 export type CreateApp = (parts: { knex: Knex; users: Users; secret: string }) => Express;
@@ -19,6 +19,8 @@ export type CreateApp = (parts: { knex: Knex; users: Users; secret: string }) =>
 export interface CreateAppAndDatabase {
   createApp: CreateApp;
   openDatabase: (url: string) => Promise<Knex>;
+  /** The kind of the database, if it is not SQLite. */
+  store?: 'postgresql';
 }
 
 /** What the tests need of a step, to run it. */
@@ -26,28 +28,29 @@ export type Step = CreateApp | CreateAppAndDatabase;
 
 /**
  * A step that runs inside the test, on a temporary database. A restart closes the server, the store and
- * the database, and builds all of them again on the same file, as a new process would.
+ * the database, and builds all of them again on the same data, as a new process would.
  */
 export class RunningStep {
-  readonly databaseFile: string;
+  readonly database: TestDatabase;
   /** What signs the cookies. */
   secret = 'a secret for tests';
   readonly #step: CreateAppAndDatabase;
   readonly #databaseUrl: string;
-  readonly #deleteFolder: () => Promise<void>;
   readonly #browsers: Browser[] = [];
   #running: Awaited<ReturnType<typeof run>> | undefined;
 
-  private constructor(step: Step, folder: TemporaryFolder, databaseUrl?: string) {
-    this.#step = typeof step === 'function' ? { createApp: step, openDatabase } : step;
-    this.databaseFile = join(folder.path, 'test.sqlite3');
-    this.#databaseUrl = databaseUrl ?? `file:${this.databaseFile}`;
-    this.#deleteFolder = folder.remove;
+  private constructor(step: CreateAppAndDatabase, database: TestDatabase, databaseUrl?: string) {
+    this.#step = step;
+    this.database = database;
+    this.#databaseUrl = databaseUrl ?? database.url;
   }
 
   /** Starts a step on a new database. Whoever starts it calls `dispose`. */
   static async start(step: Step, options: { databaseUrl?: string } = {}) {
-    const running = new RunningStep(step, await makeTemporaryFolder(), options.databaseUrl);
+    const parts: CreateAppAndDatabase =
+      typeof step === 'function' ? { createApp: step, openDatabase } : step;
+    const database = await makeTestDatabase(parts.store);
+    const running = new RunningStep(parts, database, options.databaseUrl);
     await running.#start();
     return running;
   }
@@ -55,7 +58,12 @@ export class RunningStep {
   /** Stops the step for good, and deletes its database. */
   async dispose(): Promise<void> {
     vi.useRealTimers(); // closing waits for timers
-    await this.stop().finally(this.#deleteFolder);
+    await this.stop().finally(this.database.remove);
+  }
+
+  /** Of a step on SQLite. */
+  get databaseFile(): string {
+    return fileOf(this.database.url);
   }
 
   get url(): string {
@@ -122,8 +130,6 @@ export class RunningStep {
     return this.#running;
   }
 }
-
-type TemporaryFolder = Awaited<ReturnType<typeof makeTemporaryFolder>>;
 
 /** Puts a step together and listens. @returns its parts, and what they have seen of its requests */
 async function run(step: CreateAppAndDatabase, databaseUrl: string, secret: string) {

@@ -1,8 +1,10 @@
+import cluster from 'node:cluster';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import createKnex from 'knex';
 import { onTestFinished, vi } from 'vitest';
 import type { serve } from '#steps/shared/serve.ts';
+import { readStep } from '#steps/shared/step.ts';
 import { temporaryEnvironment } from './temporary.ts';
 
 /**
@@ -22,7 +24,7 @@ export async function importFile<T>(folder: string, name: string, orElse: () => 
  *
  * @param SessionStore the class of its store, if it has one, to see when it is closed.
  * @returns what server.ts passes to `serve`, a list that fills with what was closed, in order, and what all
- *   instances of Knex for SQLite have in common, to spy on.
+ *   instances of Knex for its kind of database have in common, to spy on.
  */
 export async function startServerFile(folder: string, SessionStore?: object) {
   const closed: string[] = [];
@@ -34,12 +36,13 @@ export async function startServerFile(folder: string, SessionStore?: object) {
     });
   };
   if (SessionStore) watch('store', Reflect.get(SessionStore, 'prototype'), 'close');
-  const driver = createKnex({ client: 'sqlite3', useNullAsDefault: true }).client.constructor
-    .prototype;
-  watch('database', driver, 'destroyRawConnection');
+  const { store } = readStep(folder);
+  const client = store === 'postgresql' ? 'pg' : 'sqlite3';
+  const driver = createKnex({ client, useNullAsDefault: true }).client.constructor.prototype;
+  watch('database', driver, 'destroy');
 
   const start = await importServer(folder);
-  const { DATABASE_URL } = await temporaryEnvironment();
+  const { DATABASE_URL } = await temporaryEnvironment(store);
   const settings = { port: 0, host: '', secret: 'for tests', production: false };
   const started = await start({ ...settings, databaseUrl: DATABASE_URL });
   onTestFinished(started.close);
@@ -56,7 +59,11 @@ async function importServer(folder: string): Promise<Start> {
     const serve = async (_folder: string, start: Start) => resolve(start);
     vi.doMock('#steps/shared/serve.ts', () => ({ serve }));
   });
+  // In step 09, server.ts then runs as one of the servers that its first process starts.
+  const { isPrimary } = cluster;
+  Object.assign(cluster, { isPrimary: false });
   await import(join(folder, 'server.ts'));
+  Object.assign(cluster, { isPrimary });
   return starts[folder];
 }
 

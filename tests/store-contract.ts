@@ -19,6 +19,8 @@ export interface Subject {
   corrupt?(sid: string): Promise<void> | void;
   /** How often the store has written to its storage so far. */
   writes?(): number;
+  /** Sets the clock of the storage, for a store that takes the time from its database. Until then it shows the real time. */
+  setTime?(now: Date): void;
   /** Closes the store and deletes its storage. */
   close?(): Promise<void> | void;
 }
@@ -56,7 +58,7 @@ export const upserts = [
  *       return { store: new MyStore(database), close: () => database.close() };
  *     });
  *
- * The clock is faked (`Date` only), so the store must take the time from `Date`, not from its database.
+ * The clock is faked (`Date` only). A store that takes the time from its database, not from `Date`, needs `setTime`.
  *
  * @param create makes an empty store. It is called once per test.
  */
@@ -673,6 +675,20 @@ export function describeStore(
     return session.touch();
   }
 
+  /** Stops the clock, but no timers: a store may need them to answer. */
+  function stopClock() {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const set = (now: number) => {
+      vi.setSystemTime(now);
+      subject.setTime?.(new Date());
+    };
+    set(Date.now());
+    return {
+      /** @param duration in milliseconds. */
+      advance: (duration: number) => set(Date.now() + duration),
+    };
+  }
+
   /** @returns what a method calls back with. @throws the error that it calls back with. */
   async function call(method: Method, ...args: unknown[]): Promise<unknown> {
     const [error, result] = (await observe(method, ...args)).answers[0] ?? [];
@@ -814,15 +830,6 @@ function newSession(data: object = {}, maxAge: number | null = HOUR): SessionDat
 /** @returns when a session ends, in milliseconds since 1970. */
 function expiryOf(session: SessionData | undefined): number {
   return new Date(session?.cookie.expires ?? Number.NaN).getTime();
-}
-
-/** Stops the clock, but no timers: a store may need them to answer. */
-function stopClock() {
-  vi.useFakeTimers({ toFake: ['Date'] });
-  return {
-    /** @param duration in milliseconds. */
-    advance: (duration: number) => vi.setSystemTime(Date.now() + duration),
-  };
 }
 
 /** Waits until what is due by now has been called. */

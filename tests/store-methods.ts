@@ -7,7 +7,7 @@ import { HOUR } from './clock.ts';
 type Done = (error: unknown, result?: unknown) => void;
 
 /** A store of this tutorial: its methods also return a promise. */
-export type OwnStore = Pick<SessionStore, Method | 'close'> & Store;
+export type OwnStore = Pick<SessionStore, Method | 'close'> & { prune?(): Promise<void> } & Store;
 type Method = 'get' | 'set' | 'touch' | 'destroy' | 'all' | 'length' | 'clear';
 
 /** A session as express-session makes it, which ends in an hour. */

@@ -1,8 +1,11 @@
 import type { Store } from 'express-session';
 import type { Knex } from 'knex';
+import { isPostgres } from '#database/clock.ts';
+import type { Step } from '#steps/shared/step.ts';
 import { storedId } from '#steps/shared/store-contents.ts';
-import { makeTemporaryFolder } from '#tools/temporary.ts';
+import { setDatabaseClocks } from './postgres.ts';
 import type { Subject } from './store-contract.ts';
+import { makeTestDatabase } from './temporary.ts';
 
 /** Departures of every store that leaves `get`, `touch`, `all` and `length` to connect-session-knex. */
 export const libraryDepartures = [
@@ -15,10 +18,11 @@ export const libraryDepartures = [
 ];
 
 /** Opens an empty database, as a step does. `remove` deletes it. */
-export async function emptyDatabase(open: (url: string) => Promise<Knex>) {
-  const { path, remove } = await makeTemporaryFolder();
-  const knex = await open(`file:${path}/test.sqlite3`);
-  await knex.raw('PRAGMA synchronous = OFF'); // nothing here must survive a power cut
+export async function emptyDatabase(open: (url: string) => Promise<Knex>, kind?: Step['store']) {
+  const { url, remove } = await makeTestDatabase(kind);
+  const knex = await open(url);
+  // Nothing here must survive a power cut.
+  if (!isPostgres(knex)) await knex.raw('PRAGMA synchronous = OFF');
   return { knex, remove };
 }
 
@@ -39,9 +43,10 @@ export function onKnex(store: Store, knex: Knex, remove: () => Promise<void>): S
     corrupt: async (sid) => {
       await knex('sessions')
         .where({ sid: storedId(store, sid) })
-        .update({ sess: '{"cookie":' });
+        .update({ sess: isPostgres(knex) ? '{}' : '{"cookie":' }); // PostgreSQL lets in only JSON
     },
     writes: () => writes,
+    setTime: setDatabaseClocks,
     close: async () => {
       await knex.destroy();
       await remove();

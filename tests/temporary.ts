@@ -1,8 +1,11 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { onTestFinished } from 'vitest';
 import { connect, openDatabase } from '#database/open.ts';
+import type { Step } from '#steps/shared/step.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
+import { makePostgresDatabase, type TestDatabase } from './postgres.ts';
 
 /**
  * @param whenFinished registers the deletion; a concurrent test passes the hook from its own context.
@@ -14,14 +17,29 @@ export async function temporaryFolder(whenFinished = onTestFinished): Promise<st
   return path;
 }
 
+/** Makes an empty database of the kind that a step uses. Whoever makes it calls `remove`. */
+export async function makeTestDatabase(store: Step['store'] = 'sqlite'): Promise<TestDatabase> {
+  if (store === 'postgresql') return makePostgresDatabase();
+  const { path, remove } = await makeTemporaryFolder();
+  const file = join(path, 'test.sqlite3');
+  return { url: `file:${file}`, empty: () => rm(file), remove };
+}
+
 /** The environment of a server whose database is deleted when the test has finished. */
-export async function temporaryEnvironment(): Promise<{ DATABASE_URL: string }> {
-  return { DATABASE_URL: `file:${join(await temporaryFolder(), 'test.sqlite3')}` };
+export async function temporaryEnvironment(
+  store?: Step['store'],
+): Promise<{ DATABASE_URL: string }> {
+  const { url, remove } = await makeTestDatabase(store);
+  onTestFinished(remove);
+  return { DATABASE_URL: url };
 }
 
 /** An empty database, which is closed and deleted when the test has finished. */
-export async function temporaryDatabase(open: (url: string) => Promise<Knex> = openDatabase) {
-  const { DATABASE_URL } = await temporaryEnvironment();
+export async function temporaryDatabase(
+  open: (url: string) => Promise<Knex> = openDatabase,
+  store?: Step['store'],
+) {
+  const { DATABASE_URL } = await temporaryEnvironment(store);
   const knex = await open(DATABASE_URL);
   onTestFinished(() => knex.destroy());
   return knex;
@@ -40,4 +58,10 @@ export function statementsOf(knex: Knex, word = ''): string[] {
     if (sql.startsWith(word)) statements.push(sql);
   });
   return statements;
+}
+
+/** Waits until a database has done what it was asked for, also while the clock stands still. */
+export async function settled({ client: { pool } }: Knex): Promise<void> {
+  const isBusy = () => pool.numUsed() + pool.numPendingAcquires() + pool.numPendingCreates() > 0;
+  while (isBusy()) await new Promise(setImmediate);
 }

@@ -1,4 +1,5 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { renameSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from '#database/open.ts';
 import { startPostgres } from '#database/postgres.ts';
@@ -28,14 +29,13 @@ export async function makeDatabase(step: string, folder?: string): Promise<Tempo
     return { url: `file:${join(path, 'test.sqlite3')}`, passTime: async () => {}, remove };
   }
   const postgres = await startPostgres(path, forTests);
-  const clock = join(path, 'clock');
-  await installClock(postgres.url, clock);
+  await installClock(postgres.url, path);
   let passed = 0;
   return {
     url: postgres.url,
     async passTime(duration) {
       passed += duration;
-      await writeFile(clock, `${passed / 1000} s`);
+      setClock(path, 'postgres', passed);
     },
     async remove() {
       await postgres.stop();
@@ -54,17 +54,34 @@ export const forTests = [
 ].flatMap((setting) => ['-c', setting]);
 
 /**
- * Lets `now()` in a PostgreSQL be ahead of the real time by what a file says, such as `3600 s`. For connections that are
- * opened from then on.
+ * Lets `now()` in a database of PostgreSQL, and in copies of it, be what a file says that is named after the database. For
+ * connections that are opened from then on.
+ *
+ * @param folder of the file, for `setClock`.
  */
-export async function installClock(url: string, file: string): Promise<void> {
-  await writeFile(file, '0 s');
-  const database = new URL(url).pathname.slice(1);
+export async function installClock(url: string, folder: string): Promise<void> {
   const knex = await connect(url, (knex) =>
     knex.raw(`
-      create function public.now() returns timestamptz language sql stable
-        as $$ select pg_catalog.now() + pg_read_file('${file}')::interval $$;
-      alter database "${database}" set search_path = public, pg_catalog`),
+      create function public.now() returns timestamptz language sql stable as $$
+        select case
+          when clock like '%Z' then clock::timestamptz
+          else pg_catalog.now() + coalesce(clock, '0 s')::interval
+        end
+        from pg_read_file('${folder}/clock-' || current_database(), true) as clock
+      $$;
+      alter role all set search_path = public, pg_catalog`),
   );
   await knex.destroy();
+}
+
+/**
+ * Sets the clock of a database, for `installClock`.
+ *
+ * @param now the time at which it stands still, or how far it is ahead of the real time, in milliseconds.
+ */
+export function setClock(folder: string, database: string, now: Date | number = 0): void {
+  const file = join(folder, `clock-${database}`);
+  // In one move: a query may read it at any moment.
+  writeFileSync(`${file}.new`, now instanceof Date ? now.toISOString() : `${now / 1000} s`);
+  renameSync(`${file}.new`, file);
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { cp, readdir, rename, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readStep } from '#steps/shared/step.ts';
 import { command, UsageError } from './command.ts';
@@ -34,7 +34,7 @@ async function begin(step: string): Promise<void> {
   // to start from.
   const start = join(stepFolder(step), practice);
   await copy(stepFolder(existsSync(start) ? step : before), isCode);
-  if (existsSync(start)) await copy(start, isCode);
+  if (existsSync(start)) await copyStart(start, step);
   await copy(stepFolder(step), isTest);
   const own = { ...readStep(stepFolder(step)), title: 'Your own step' };
   await writeFile(join(folder, 'step.json'), `${JSON.stringify(own, null, 2)}\n`);
@@ -49,6 +49,14 @@ steps/practice holds the code of ${existsSync(start) ? `${step} without its less
   Run it  npm run step practice
   Done?   npm run diff practice ${number} compares it with ours.
 `);
+}
+
+/** Its files import the rest of the step, which is now beside them. */
+async function copyStart(start: string, step: string): Promise<void> {
+  for (const file of await readdir(start)) {
+    const code = await readFile(join(start, file), 'utf8');
+    await writeFile(join(stepFolder(practice), file), code.replaceAll(`#steps/${step}/`, './'));
+  }
 }
 
 /** The reader's work is never overwritten: an earlier practice is renamed, to practice-1 for example. */

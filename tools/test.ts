@@ -14,7 +14,9 @@ await command(async () => {
   const isContributor = words[0] === '--contributors';
   if (isContributor) words.shift();
   const first = words[0]?.startsWith('-') ? undefined : words.shift();
-  const filter = first && filterOf(first);
+  // To contributors, practice is the test of the command, not the reader's folder.
+  const isCommand = isContributor && first === practice;
+  const filter = first && (isCommand ? contributors + first : filterOf(first));
   const scope = isContributor ? [contributors] : ['--exclude', `${contributors}**`];
   process.exitCode = await runInTerminal([
     join(root, 'node_modules/vitest/vitest.mjs'),

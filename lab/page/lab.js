@@ -44,6 +44,7 @@ const measurements = {
   steal: {
     column: 'a stolen table',
     running: 'A thief takes the sessions table and the secret, and makes cookies …',
+    done: 'A thief copied every table, and made cookies from it.',
     sentence: (outcome, steps) =>
       ({
         'opens sessions': `In ${steps}, the cookies open the sessions.`,
@@ -53,8 +54,9 @@ const measurements = {
   elsewhere: {
     column: 'a request from another site',
     running: 'A page on another site logs the user out …',
+    done: 'A page on another site asked to log the user out.',
     sentence: (outcome, steps) =>
-      outcome === 'obeyed' ? `In ${steps}, it worked.` : `In ${steps}, it was refused.`,
+      outcome === 'obeyed' ? `In ${steps}, the server obeyed.` : `In ${steps}, it refused.`,
   },
 };
 
@@ -155,9 +157,16 @@ async function logInEverywhere() {
   announce(`Logged in to ${listSteps(loggedIn)} as ${demo.username}. Now crash everything.`);
 }
 
+/** @param {StepCard[]} some */
+async function logInWhereMissing(some) {
+  const loggedOut = some.filter(({ username }) => !username);
+  await Promise.all(loggedOut.map((card) => card.logIn(demo)));
+}
+
 /** @param {'stop' | 'crash'} action */
 async function endEverything(action) {
   const running = runningCards();
+  await logInWhereMissing(running); // or there would be no login to keep or to lose
   const hadLogin = running.some(({ username }) => username);
   await Promise.all(running.map((card) => card.act(action)));
   announce('All servers are down.');
@@ -195,8 +204,7 @@ async function failEveryDatabase() {
   const column = 'failing database';
   const steps = runningCards();
   announce('Breaking every database …');
-  const loggedOut = steps.filter(({ username }) => !username);
-  await Promise.all(loggedOut.map((card) => card.logIn(demo))); // visitors without a session need no database
+  await logInWhereMissing(steps); // visitors without a session need no database
   for (const card of steps) card.record(column);
   await Promise.all(steps.map((card) => card.act('break')));
   await until(() => steps.every(({ outcomes }) => outcomes[column]));

@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request } from 'express';
 import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit';
 import type { Knex } from 'knex';
 import type { Users } from '#database/users.ts';
@@ -35,10 +35,6 @@ export function rateLimits(knex: Knex, users: Users, known: KnownDevices) {
   /** The browser, if the user has logged in there before. */
   const deviceOf = async (req: Request) => known.find(req, await users.find(usernameOf(req)));
 
-  const validate: RequestHandler = (req, _res, next) => {
-    usernameOf(req); // what is refused anyway is not counted
-    next();
-  };
   const byAddress = limit('address ', PER_ADDRESS, {
     ...wrongOnly,
     keyGenerator: address,
@@ -49,12 +45,16 @@ export function rateLimits(knex: Knex, users: Users, known: KnownDevices) {
     keyGenerator: async (req) => `${usernameOf(req)} ${(await deviceOf(req)) ?? ''}`,
   });
   return {
-    slowDown: [validate, byAddress, byAccount],
+    slowDown: [byAddress, byAccount],
     slowDownRegistering: limit('register ', REGISTRATIONS, { keyGenerator: address }),
   };
 }
 
-/** Whose password it is: the logged-in user's, or else the one in the body, which must be valid. */
+/**
+ * Whose password it is: the logged-in user's, or else that of the username in the body.
+ *
+ * @throws {HttpError} 400 when the body is invalid. The limits pass it on without counting.
+ */
 function usernameOf(req: Request): string {
   return req.res?.locals.user?.username ?? readCredentials(req).username;
 }

@@ -40,6 +40,10 @@ interface Remembered {
   cookie: string;
 }
 
+// jsonb has no \u0000: a session with that in it keeps its old cookie, and only its expiry moves.
+const replaceCookie = `case when strpos(sess::text, '\\u0000') > 0 then sess
+  else jsonb_set(sess::jsonb, '{cookie}', ?::jsonb)::json end`;
+
 const ATTRIBUTES = ['domain', 'httpOnly', 'partitioned', 'path', 'priority', 'sameSite', 'secure'];
 
 /** Sessions in a database that may fail: each method calls back exactly once, and never rejects. */
@@ -64,9 +68,9 @@ export class SessionStore extends Store {
     this.#select = prepareSelect(
       knex,
       `select sess::text,
-         extract(epoch from expired - now())::float * 1000 as expires_in,
-         extract(epoch from ends - now())::float * 1000 as ends_in,
-         extract(epoch from now() - seen)::float * 1000 as seen_ago
+         (extract(epoch from expired - now()) * 1000)::float as expires_in,
+         (extract(epoch from ends - now()) * 1000)::float as ends_in,
+         (extract(epoch from now() - seen) * 1000)::float as seen_ago
        from sessions where sid = ? and expired > now()`,
     );
     this.#pruning = new Pruning(knex, cleanupInterval);
@@ -127,8 +131,8 @@ export class SessionStore extends Store {
       const isSame = row?.cookie === contentOf(session);
       if (isRecent && isSame) return;
       const cookie = JSON.stringify(session.cookie);
-      const set = this.knex.raw("jsonb_set(sess::jsonb, '{cookie}', ?::jsonb)::json", [cookie]);
-      const change = { ...this.#seenNow(life), ...(!isSame && { sess: set }) };
+      const sess = this.knex.raw(replaceCookie, [cookie]);
+      const change = { ...this.#seenNow(life), ...(!isSame && { sess }) };
       await this.#queues.run(sid, () => this.#live(sid).update(change));
       if (row) this.#remember(session, sid, now);
     });

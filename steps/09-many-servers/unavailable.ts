@@ -20,8 +20,8 @@ export const answerUnavailable: ErrorRequestHandler = (error, req, res, next) =>
 const outages =
   /^(08...|53...|57(014|P0.)|25006|55P03|ECONN.*|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND)$/;
 
-// What the driver says when a connection ends has no code.
-const lostConnection = /^(Connection (terminated|ended)|timeout exceeded when trying to connect)/;
+// What the driver says when a connection ends, or does not begin in time, has no code.
+const lostConnection = /^(Connection terminated|Client (has|was) .+ not queryable|timeout expired)/;
 
 function isOutage(error: unknown): boolean {
   if (error instanceof TimeoutError || error instanceof createKnex.KnexTimeoutError) return true;

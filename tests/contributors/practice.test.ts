@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readStep } from '#steps/shared/step.ts';
-import { numberOf, stepFolder, stepNames } from '#tools/steps.ts';
+import { numberOf, root, stepFolder, stepNames } from '#tools/steps.ts';
 import { ProjectCopy } from './project-copy.ts';
 
 const project = new ProjectCopy();
+const text = await readFile(join(root, 'TUTORIAL.md'), 'utf8');
+const headings = [...text.matchAll(/^#{3,4} (.+)$/gm)].map(([, heading]) => heading);
 const toPractise = stepNames.filter((step) => readStep(stepFolder(step)).firstMove);
 
 // Each runs all tests of a step in a process of its own.
@@ -16,9 +19,17 @@ describe('npm run practice', { timeout: 120_000 }, () => {
       const { printed, failed } = await practise(String(numberOf(step)));
       expect(printed).toContain(`and the tests of ${step}.`);
       expect(failed[0], 'the first failing test: a sentence, and where to read on').toMatch(
-        new RegExp(`^(AssertionError: )?.+\\b[Cc]hapter ${numberOf(step)}, The code`),
+        new RegExp(`^(AssertionError: )?.+\\b[Cc]hapter ${numberOf(step)}, (The code|"[^"]+")`),
       );
+      const parts = [...failed.join('\n').matchAll(/\b[Cc]hapter \d+, "([^"]+)"/g)];
+      for (const [named, part] of parts) expect(headings, named).toContain(part);
       expect(failed.filter((message) => /timed out/.test(message))).toEqual([]);
+
+      // Without a folder practice, the tests may ask for what is not yet written.
+      const { stdout } = await project.shell('node_modules/.bin/tsc --noEmit -p steps/practice');
+      const isWritten = existsSync(join(stepFolder(step), 'practice'));
+      const errors = stdout.match(/^\S.*error TS.*$/gm) ?? [];
+      expect(errors.filter((error) => isWritten || !error.includes('app.test.ts'))).toEqual([]);
     },
   );
 

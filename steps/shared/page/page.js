@@ -206,19 +206,25 @@ async function showDevices() {
   const { status, body } = isListed ? await send('GET', 'api/sessions') : { status: 0, body: {} };
   find('#devices').hidden = status !== 200;
   if (status !== 200) return;
+  const isAlone = body.sessions.length < 2; // so there is nothing to end
+  for (const id of ['#devices-heading', '#end-others']) find(id).hidden = isAlone;
   find('#device-list').replaceChildren(...body.sessions.map(describeDevice));
 }
 
 /** @param {Record<'id' | 'createdAt' | 'lastSeenAt' | 'userAgent', string> & { current: boolean }} session */
 function describeDevice({ id, current, createdAt, lastSeenAt, userAgent }) {
   const times = `since ${clock(createdAt)}, last seen ${clock(lastSeenAt)}`;
-  if (current) return make('li', make('strong', 'This browser'), ` ${times}`);
-  const whose = make('span', ` the session of ${userAgent}`);
+  if (current) return make('li', make('strong', 'This browser'), `, ${times}`);
+  // Chrome calls itself Safari as well, but later.
+  const [browser] = /Firefox|Chrome|Safari|curl/.exec(userAgent) ?? userAgent.split(/[ /]/);
+  const name = make('span', browser ?? '');
+  name.title = userAgent;
+  const whose = make('span', ` the session of ${browser}`);
   whose.className = 'hidden';
   const button = make('button', 'End', whose);
   button.className = 'small';
   button.addEventListener('click', () => void endSessions(`/${id}`, 'That session'));
-  return make('li', `${userAgent}, ${times} `, button);
+  return make('li', name, `, ${times} `, button);
 }
 
 /** @param {string} which is part of the address. @param {string} what */

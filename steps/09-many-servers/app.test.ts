@@ -1,0 +1,316 @@
+import type { Knex } from 'knex';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { DatabaseError } from '#database/open.ts';
+import { type Protection, readProtection } from '#steps/08-hardened/settings.ts';
+import { HOUR, moveDate, stopClock } from '#tests/clock.ts';
+import { describeFailingDatabase } from '#tests/failing-database.ts';
+import { describeLogin, loggedIn, registered } from '#tests/login.ts';
+import { describePersistence } from '#tests/persistence.ts';
+import { makePostgresDatabase, setDatabaseClocks } from '#tests/postgres.ts';
+import type { CreateAppAndDatabase } from '#tests/running-step.ts';
+import { describeStore } from '#tests/store-contract.ts';
+import { callbackOf, getSession, keepErrorLog, load, newSession } from '#tests/store-methods.ts';
+import { emptyDatabase, onKnex } from '#tests/store-on-knex.ts';
+import { runSql, temporaryEnvironment } from '#tests/temporary.ts';
+import { ada, replay } from '#tools/browser.ts';
+import { createApp } from './app.ts';
+import { joinDatabase, openDatabase } from './database.ts';
+import { SessionStore } from './store.ts';
+
+const MINUTE = 60_000;
+
+/** The step, on its defaults in development, with changes. The first process has made the tables already. */
+function hardened(changes: Partial<Protection> = {}): CreateAppAndDatabase {
+  return {
+    store: 'postgresql',
+    openDatabase: joinDatabase,
+    createApp: ({ knex, users, secret }) => {
+      const protection = { ...readProtection({}, { secret, production: false }), ...changes };
+      const store = new SessionStore({ knex, idleTimeout: protection.idleTimeout });
+      return createApp({ knex, store, users, protection });
+    },
+  };
+}
+
+const step = hardened();
+
+// What holds for the steps before, whose sessions live for a day.
+const forADay = hardened({ idleTimeout: 24 * HOUR, absoluteTimeout: 7 * 24 * HOUR });
+
+describe('the tables', () => {
+  test('are made by the first process, and found by each server', async () => {
+    const { url, remove } = await makePostgresDatabase(false);
+    onTestFinished(remove);
+    expect(joinDatabase, 'write joinDatabase in database.ts: chapter 9, The code').toBeTypeOf(
+      'function',
+    );
+    await (await openDatabase(url)).destroy();
+    const knex = await joinDatabase(url);
+    onTestFinished(() => knex.destroy());
+    for (const table of ['users', 'sessions', 'devices', 'attempts']) {
+      expect(await knex(table), table).toEqual([]);
+    }
+  });
+
+  test('are made once, however many start at the same moment on an empty database', async () => {
+    const { url, remove } = await makePostgresDatabase(false);
+    onTestFinished(remove);
+    const opened = await Promise.all(Array.from({ length: 3 }, () => openDatabase(url)));
+    for (const knex of opened) {
+      expect(await knex('sessions')).toEqual([]);
+      await knex.destroy();
+    }
+  });
+
+  test('are brought up to date although a killed process has left its lock', async () => {
+    const { DATABASE_URL: url } = await temporaryEnvironment('postgresql');
+    await runSql(
+      url,
+      `alter table sessions drop column ends;
+       delete from knex_migrations where name = '004-one-clock';
+       update knex_migrations_lock set is_locked = 1`,
+    );
+    const knex = await openDatabase(url);
+    onTestFinished(() => knex.destroy());
+    expect(await knex.schema.hasColumn('sessions', 'ends'), 'not up to date').toBe(true);
+    expect(await knex('knex_migrations_lock').pluck('is_locked'), 'still locked').toEqual([0]);
+  });
+
+  test.each([
+    [
+      'too old',
+      "delete from knex_migrations where name like '004%'",
+      /004-one-clock is missing\. Run npm run migrate first\.$/,
+    ],
+    [
+      'too new',
+      "insert into knex_migrations (name) values ('005-of-tomorrow')",
+      /it does not know 005-of-tomorrow\. Start a newer version\.$/,
+    ],
+  ])('that are %s are refused by a server, in one sentence', async (what, sql, advice) => {
+    const { DATABASE_URL: url } = await temporaryEnvironment('postgresql');
+    await runSql(url, sql);
+    const error = await joinDatabase(url).then(String, (error) => error);
+    expect(error, 'the server starts: chapter 9, The code').toBeInstanceOf(DatabaseError);
+    expect(error.message).toMatch(new RegExp(`^The tables are ${what} for this server: `));
+    expect(error.message).toMatch(advice);
+  });
+});
+
+describeLogin(forADay, 'with the browser');
+
+describeFailingDatabase(import.meta.dirname, forADay, SessionStore);
+
+describeStore('09-many-servers', async () => {
+  const { knex, remove } = await emptyDatabase(joinDatabase, 'postgresql');
+  const store = new SessionStore({ knex, cleanupInterval: 0, idleTimeout: 24 * HOUR });
+  const subject = onKnex(store, knex, remove);
+  return { ...subject, close: () => store.close().then(subject.close) };
+});
+
+describePersistence(forADay);
+
+describe('several servers', () => {
+  test('that save one new session at the same moment all succeed', async () => {
+    const { url, knex } = await joined();
+    const other = await join(url);
+    // Each store is one server's: it keeps the order of its own calls only.
+    const saves = Array.from({ length: 100 }, (_, number) => {
+      const store = new SessionStore({ knex: number % 2 ? knex : other, cleanupInterval: 0 });
+      return callbackOf((done) => store.set('a', newSession({ userId: number }), done));
+    });
+    const errors = (await Promise.all(saves)).map(([call]) => call?.[0]);
+    const advice = 'insert with onConflict: chapter 9, The code';
+    expect(errors, advice).toEqual(Array(100).fill(null));
+    expect(await knex('sessions')).toHaveLength(1);
+  });
+
+  const behind = -10 * MINUTE;
+  const ahead = 10 * MINUTE;
+  test('whose clocks differ by ten minutes log nobody in or out', async () => {
+    const { server, browser, at } = await atTimes();
+    for (const [first, second] of [
+      [behind, ahead],
+      [ahead, behind],
+      [0, ahead],
+      [0, behind],
+    ] as const) {
+      at(0, first);
+      await browser.logIn(ada);
+      const { cookie = '' } = browser;
+      at(29 * MINUTE, second);
+      expect((await replay(server.url, cookie)).status, 'out too early').toBe(200);
+      at(29 * MINUTE + 31 * MINUTE, second);
+      const advice = 'in too long. Let the database compare with now(): chapter 9, The code';
+      expect((await replay(server.url, cookie)).status, advice).toBe(401);
+    }
+  });
+
+  test('whose clocks differ keep the absolute timeout of a session that is busy', async () => {
+    const { server, browser, at } = await atTimes();
+    for (const [first, second] of [
+      [behind, ahead],
+      [ahead, behind],
+    ] as const) {
+      at(0, first);
+      await browser.logIn(ada);
+      const { cookie = '' } = browser;
+      for (let time = 29 * MINUTE; time < 12 * HOUR; time += 29 * MINUTE) {
+        at(time, time % 2 ? second : first);
+        expect((await replay(server.url, cookie)).status, `${time / HOUR} hours`).toBe(200);
+      }
+      at(12 * HOUR - 1000, second);
+      expect((await replay(server.url, cookie)).status, 'out too early').toBe(200);
+      at(12 * HOUR + 1000, second);
+      expect((await replay(server.url, cookie)).status, 'in too long').toBe(401);
+    }
+  });
+
+  test('that prune at once delete each expired row once', async () => {
+    const { url, knex, store } = await joined();
+    const other = await join(url);
+    await addExpired(knex, 1000);
+    await callbackOf((done) => store.set('a', newSession(), done));
+    const deleted: number[] = [];
+    for (const pool of [knex, other]) {
+      pool.on('query-response', ({ rowCount }) => deleted.push(rowCount));
+    }
+    const logged = keepErrorLog();
+    const stores = [store, new SessionStore({ knex: other, cleanupInterval: 0 })];
+    await Promise.all(stores.map((store) => store.prune()));
+    expect(logged()).toEqual([]);
+    expect(deleted.reduce((sum, count) => sum + count)).toBe(1000);
+    expect(await knex('sessions'), 'a live session was deleted').toHaveLength(1);
+  });
+
+  test('that prune do not wait for rows which another one deletes', async () => {
+    const { knex, store } = await joined();
+    await addExpired(knex, 3);
+    const other = await knex.transaction();
+    await other('sessions').where('sid', 'like', '%1').delete();
+    const logged = keepErrorLog();
+    await store.prune(); // or it waits until PostgreSQL ends the statement
+    await other.rollback();
+    expect(logged(), 'it waited. Skip locked rows: chapter 9, The code').toEqual([]);
+    expect(await knex('sessions').pluck('sid')).toEqual(['old 1']);
+  });
+});
+
+describe('one server', () => {
+  test('does the work on one session in order, and on others meanwhile', async () => {
+    const { knex, store } = await joined();
+    for (const sid of ['a', 'b']) await callbackOf((done) => store.set(sid, newSession(), done));
+    const busy = await knex.transaction(); // the first call waits for it
+    await busy('sessions')
+      .where({ sid: store.storedId('a') })
+      .forUpdate();
+    const order: string[] = [];
+    const session = Object.assign(await load(store, 'a'), { userId: 2 });
+    const calls = [
+      store.set('a', session, () => order.push('saved')),
+      store.get('a', (_error, session) => order.push(`read ${session?.userId}`)),
+      store.destroy('a', () => order.push('destroyed')),
+    ];
+    await getSession(store, 'b');
+    expect(order, 'b waited for a. Give each session its queue: chapter 9, The code').toEqual([]);
+    await busy.rollback();
+    await Promise.all(calls);
+    await new Promise(setImmediate);
+    const advice =
+      'out of order: pass all work on a session through its queue. Chapter 9, The code';
+    expect(order, advice).toEqual(['saved', 'read 2', 'destroyed']);
+  });
+
+  test.each([
+    ['the same cookie', HOUR],
+    ['another cookie', 2 * HOUR],
+  ])('moves the expiry of a session with any text in it, and %s', async (_what, maxAge) => {
+    const clock = stopClock();
+    const { store } = await joined();
+    const text = 'a NUL: \u0000, and { "cookie": \\u0000 }';
+    const session = newSession({ text });
+    await callbackOf((done) => store.set('a', session, done));
+    await clock.advance(HOUR / 2);
+    const loaded = await load(store, 'a');
+    loaded.cookie.maxAge = maxAge;
+    const logged = keepErrorLog();
+    await callbackOf((done) => store.touch('a', loaded, done));
+    expect(logged(), 'jsonb has no \\u0000: chapter 9, The code').toEqual([]);
+    const found = await getSession(store, 'a');
+    expect(found).toMatchObject({ text });
+    expect(found?.cookie.expires).toEqual(new Date(Date.now() + maxAge));
+  });
+
+  test('lives on when PostgreSQL ends its connections', async () => {
+    const { server, browser } = await loggedIn(step);
+    keepErrorLog();
+    const { url } = server.database;
+    const busy = await server.knex.transaction();
+    await busy.raw('lock table sessions');
+    const waiting = browser.get('/api/me');
+    const answer = waiting.then(({ status }) => status);
+    await expect.poll(() => waitingQueries(busy)).toBe(1);
+    await runSql(
+      url,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid()`,
+    );
+    await busy.rollback().catch(() => {});
+    expect(await answer, 'a lost connection is a 503: chapter 9, The code').toBe(503);
+    expect(await browser.whoAmI(), 'the next request').toBe('ada');
+  });
+
+  test('has PostgreSQL stop each statement after two seconds, as each request does', async () => {
+    const { knex } = await joined();
+    const { rows } = await knex.raw('show statement_timeout');
+    expect(rows, 'set it for each connection: chapter 9, The code').toEqual([
+      { statement_timeout: '2s' },
+    ]);
+  });
+});
+
+/** A server's own connections to a database. They end with the test. */
+async function join(url: string): Promise<Knex> {
+  const knex = await joinDatabase(url);
+  onTestFinished(() => knex.destroy());
+  return knex;
+}
+
+/** A server's connections to a new database, and its store. */
+async function joined() {
+  const { DATABASE_URL: url } = await temporaryEnvironment('postgresql');
+  const knex = await join(url);
+  return { url, knex, store: new SessionStore({ knex, cleanupInterval: 0 }) };
+}
+
+/** A step, and a function that sets the time of PostgreSQL, and how far the server's own clock is ahead of that. */
+async function atTimes() {
+  moveDate(0); // it stands still
+  const start = Date.now();
+  const { server, browser } = await registered(step);
+  let days = 0;
+  const at = (time: number, ahead: number) => {
+    if (time === 0) days += 1; // so that no time comes twice
+    const now = start + days * 24 * HOUR + time;
+    setDatabaseClocks(new Date(now));
+    vi.setSystemTime(now + ahead);
+  };
+  return { server, browser, at };
+}
+
+async function addExpired(knex: Knex, number: number): Promise<void> {
+  await knex.raw(
+    `insert into sessions (sid, sess, expired)
+       select 'old ' || n, '{}', now() - interval '1 s' from generate_series(1, ?) as n`,
+    [number],
+  );
+}
+
+/** How many queries in this database wait for a lock. */
+async function waitingQueries(knex: Knex): Promise<number> {
+  const [row] = await knex('pg_stat_activity')
+    .where({ wait_event_type: 'Lock' })
+    .whereRaw('datname = current_database()')
+    .count({ waiting: '*' });
+  return Number(row?.waiting);
+}
