@@ -1,5 +1,7 @@
 import { onTestFinished } from 'vitest';
+import { readStep } from '#steps/shared/step.ts';
 import { ServerProcess } from '#tools/server-process.ts';
+import { stepFolder } from '#tools/steps.ts';
 import { temporaryEnvironment } from './temporary.ts';
 
 /** For `preload`: the server hashes passwords at the lowest cost, to save time. */
@@ -14,7 +16,7 @@ export async function startServer(
   environment: NodeJS.ProcessEnv = {},
   preload = [fastBcrypt],
 ): Promise<ServerProcess> {
-  const database = await temporaryEnvironment();
+  const database = await temporaryEnvironment(readStep(stepFolder(step)).store);
   const server = await ServerProcess.start(step, { ...database, ...environment }, { preload });
   onTestFinished(async () => {
     await server.end('SIGKILL');
