@@ -257,29 +257,31 @@ describe('one server', () => {
   test('lives on when PostgreSQL ends its connections', async () => {
     const { server, browser } = await loggedIn(step);
     keepErrorLog();
-    const { url } = server.database;
     const busy = await server.knex.transaction();
     await busy.raw('lock table sessions');
     const waiting = browser.get('/api/me');
     const answer = waiting.then(({ status }) => status);
-    await expect.poll(() => waitingQueries(busy)).toBe(1);
-    await runSql(
-      url,
+    await expect.poll(() => waitingQueries(server.knex)).toBe(1);
+    await busy.raw(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and pid <> pg_backend_pid()`,
     );
-    await busy.rollback().catch(() => {});
     expect(await answer, 'a lost connection is a 503: chapter 9, The code').toBe(503);
+    await busy.rollback();
     // The end of other connections may not have been noticed yet.
     await expect.poll(async () => (await browser.get('/api/me')).status).toBe(200);
   });
 
-  test('has PostgreSQL stop each statement after two seconds, as each request does', async () => {
+  test('has PostgreSQL stop each statement after two seconds, and each idle transaction after five', async () => {
     const { knex } = await joined();
-    const { rows } = await knex.raw('show statement_timeout');
-    expect(rows, 'set it for each connection: chapter 9, The code').toEqual([
-      { statement_timeout: '2s' },
-    ]);
+    for (const [timeout, value] of [
+      ['statement_timeout', '2s'], // as long as a request waits
+      ['idle_in_transaction_session_timeout', '5s'],
+    ] as const) {
+      const { rows } = await knex.raw(`show ${timeout}`);
+      const advice = 'set it for each connection: chapter 9, The code';
+      expect(rows, advice).toEqual([{ [timeout]: value }]);
+    }
   });
 });
 
