@@ -89,6 +89,12 @@ export class Users {
     return this.#wait(this.#byId([id]));
   }
 
+  /** @returns whether the user still has this password. A change that is under way elsewhere is waited for. */
+  async isCurrent({ id, password_hash }: User): Promise<boolean> {
+    const user = await this.#wait(this.#knex<User>('users').where({ id }).forShare().first());
+    return user?.password_hash === password_hash;
+  }
+
   /**
    * Removes the user of that name, if there is one.
    *
@@ -96,6 +102,8 @@ export class Users {
    */
   async remove(username: string, more: (knex: Knex) => Promise<unknown> = async () => {}) {
     const removal = async (transaction: Knex) => {
+      // First the user, as in setPassword: two changes that lock in different orders could wait for each other.
+      await transaction<User>('users').where({ username }).forUpdate().first();
       await more(transaction);
       await transaction<User>('users').where({ username }).delete();
     };

@@ -4,7 +4,7 @@ import { command } from '#tools/command.ts';
 import { root } from '#tools/steps.ts';
 import { startLab } from './lab.ts';
 
-const picture = join(root, 'lab/screenshot.png');
+const picture = join(root, 'lab/screenshot.jpg');
 
 const buttons = [
   'Let a day pass',
@@ -13,6 +13,7 @@ const buttons = [
   'Read 100 times',
   'Steal every table',
   'Ask from another site',
+  'Ask a second machine',
   'Fail every database',
   'Restart everything',
   'Log in everywhere',
@@ -33,7 +34,7 @@ await command(async () => {
       await firstEnabled.waitFor(); // they are disabled while one of them works
     }
     await page.mouse.move(0, 0);
-    await page.screenshot({ path: picture, fullPage: true });
+    await page.screenshot({ path: picture, quality: 70, fullPage: true });
     console.log(`The picture is in ${relative(root, picture)}.`);
   } finally {
     await Promise.all([browser.close(), lab.close()]);

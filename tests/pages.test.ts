@@ -166,7 +166,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
   test('the lab shows that a step was killed elsewhere, and why a step does not start', async () => {
     const step = '02-pruned-memory';
     const [folder = ''] = await foldersOf(lab);
-    const file = join(folder, `${step}.sqlite3`);
+    const file = join(folder, step, 'test.sqlite3');
     const card = cardOf(step);
     const page = await openPage(lab.url);
     await says(page, card('.process'), /^process \d+$/);

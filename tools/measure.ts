@@ -124,8 +124,8 @@ export async function writesPer100Reads({ server, browser, database }: Visit): P
   const version = async () => {
     if (!isPostgres(knex)) return (await knex.raw('PRAGMA data_version'))[0].data_version;
     // The number of the next transaction that writes.
-    return (await knex.raw('select pg_snapshot_xmax(pg_current_snapshot())')).rows[0]
-      .pg_snapshot_xmax;
+    const { rows } = await knex.raw('select pg_snapshot_xmax(pg_current_snapshot()) as version');
+    return rows[0].version;
   };
   const read = async () => (await fetch(`${server.url}/api/me`, { headers })).text();
   try {

@@ -18,7 +18,7 @@ const OUTCOME_TIMEOUT = 15_000;
 /**
  * What the lab measures on each running step, by the action of the button.
  *
- * @type {Record<'logout' | 'reads' | 'day' | 'steal' | 'elsewhere', { column: string, running: string, done?: string, sentence: Sentence }>}
+ * @type {Record<'logout' | 'reads' | 'day' | 'steal' | 'elsewhere' | 'second', { column: string, running: string, done?: string, sentence: Sentence }>}
  */
 const measurements = {
   logout: {
@@ -58,6 +58,13 @@ const measurements = {
     sentence: (outcome, steps) =>
       outcome === 'obeyed' ? `In ${steps}, the server obeyed.` : `In ${steps}, it refused.`,
   },
+  second: {
+    column: 'a second machine',
+    running: 'A second server starts, on a machine with a disk of its own …',
+    done: 'A second server, on a machine with a disk of its own, got your cookie.',
+    sentence: (outcome, steps) =>
+      outcome === 'known' ? `In ${steps}, it knows you.` : `In ${steps}, it knows nobody.`,
+  },
 };
 
 /** @type {Map<string, StepCard>} */
@@ -79,6 +86,7 @@ const actions = {
   day: () => measure('day'),
   steal: () => measure('steal'),
   elsewhere: () => measure('elsewhere'),
+  second: () => measure('second'),
   fail: failEveryDatabase,
 };
 for (const button of bigButtons) button.addEventListener('click', () => void press(button));
@@ -275,6 +283,7 @@ function runningCards() {
 async function press(button) {
   if (button.ariaDisabled === 'true') return;
   isBusy = true;
+  isWelcome = false; // the reader knows what to do
   updateButtons();
   try {
     await actions[button.dataset.action ?? '']?.();

@@ -29,7 +29,7 @@ const buttonTexts = {
 const failingDatabase = 'failing database';
 
 /** The outcomes that later steps improve on. */
-const problems = /hash|lost|comes back|left in|dies|opens|obeyed|^[1-9]\d*$/;
+const problems = /hash|lost|comes back|left in|dies|opens|obeyed|unknown|^[1-9]\d*$/;
 
 /** @type {Record<StepState['phase'], (state: StepState) => string>} */
 const phaseTexts = {

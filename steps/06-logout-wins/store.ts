@@ -43,7 +43,8 @@ export class SessionStore extends ConnectSessionKnexStore {
 
   override set(sid: string, session: SessionData, callback?: Callback<void>) {
     return report(callback, undefined, async () => {
-      const row = { sid, sess: JSON.stringify(session), expired: iso(expiryOf(session)) }; // the session as it is now
+      const expires = expiryOf(session);
+      const row = { sid, sess: JSON.stringify(session), expired: iso(expires) }; // the session as it is now
       await this.#queue.run(async () => {
         // If a loaded session has lost its row, its user has logged out meanwhile: write nothing.
         if (this.#rows.get(session) === sid) await this.#liveRows().where({ sid }).update(row);

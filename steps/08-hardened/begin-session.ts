@@ -45,9 +45,8 @@ export function sessionStarter({ users, devices, absoluteTimeout, rememberTimeou
   };
 
   /** The password may have been changed, or the account deleted, since it was checked. */
-  async function checkPassword({ id, password_hash }: User): Promise<void> {
-    const user = await users.findById(id);
-    if (user?.password_hash !== password_hash) throw createError(401, 'Log in again.');
+  async function checkPassword(user: User): Promise<void> {
+    if (!(await users.isCurrent(user))) throw createError(401, 'Log in again.');
   }
 }
 

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { basename } from 'node:path';
 import { withoutPassword } from '#database/open.ts';
 import { startPostgres } from '#database/postgres.ts';
@@ -25,14 +26,25 @@ await explainFailure(async () => {
   const servers = new Servers(number, { ...process.env, DATABASE_URL: address });
   const url = await servers.start();
   const pruning = new Pruning(knex, HOUR);
-  closeOnSignal(async () => {
+  const stop = closeOnSignal(async () => {
     await servers.stop();
     await pruning.stop();
     await knex.destroy();
     await own?.stop();
   });
-  process.on('SIGHUP', () => servers.replace());
+  // Systems send this signal as well when the terminal is closed.
+  const hadTerminal = hasTerminal();
+  process.on('SIGHUP', () => (hadTerminal && !hasTerminal() ? stop() : servers.replace()));
   const { title } = readStep(folder);
   const processes = `process ${process.pid} with the servers ${servers.processIds}`;
   console.log(`${step} · ${title} · ${url} · ${processes}`);
 });
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { type Request, type RequestHandler, Router } from 'express';
 import { createError } from './errors.ts';
 import { ownPageOnly } from './own-page-only.ts';
@@ -27,6 +28,7 @@ async function recall(req: Request) {
     step,
     title,
     processId: process.pid,
+    firstProcessId: cluster.isWorker ? process.ppid : process.pid, // another one means a restart
     startedAt,
     store: {
       name: req.sessionStore.constructor.name,

@@ -96,8 +96,10 @@ export async function listen(
 /**
  * The first signal closes everything in order. A second one ends the process at once. The process that started this
  * one can ask for the same with a message, which counts once.
+ *
+ * @returns a function that does what the first signal does.
  */
-export function closeOnSignal(close: () => Promise<void>): void {
+export function closeOnSignal(close: () => Promise<void>): () => Promise<void> {
   let isClosing = false;
   const stop = async () => {
     if (isClosing) return;
@@ -111,6 +113,7 @@ export function closeOnSignal(close: () => Promise<void>): void {
   process.on('message', (message) => {
     if (message === 'stop') void stop();
   });
+  return stop;
 }
 
 /**

@@ -41,7 +41,11 @@ describe('in the lab', { timeout: 180_000 }, () => {
     );
     await press(
       'Ask from another site',
-      /^A page .* to log the user out\. In steps 01 to 07, the server obeyed\. In step 08, it refused\./,
+      /^A page .* to log the user out\. In steps 01 to 07, the server obeyed\. In steps 08 and 09, it refused\./,
+    );
+    await press(
+      'Ask a second machine',
+      /In steps 01 to 08, it knows nobody\. In step 09, it knows you\./,
     );
     const users = await labPage.locator('.who').allTextContents();
     expect(new Set(users), 'the login in the browser').toEqual(new Set(['demo']));

@@ -43,9 +43,10 @@ void watch();
 async function watch() {
   for (;;) {
     const found = await probe();
-    const isOther = found.inspection?.processId !== server?.processId;
+    const isOther = found.inspection?.firstProcessId !== server?.firstProcessId;
     if (found.condition === 'up') {
       if (condition !== 'up' || isOther) await serverIsUp(found.inspection);
+      else showServer(found.inspection); // one of several may have answered
     } else if (found.condition !== condition) {
       await (found.condition === 'down' ? serverWentDown() : databaseFailed());
     }
@@ -91,10 +92,11 @@ function serverWentDown() {
 async function serverIsUp(inspection) {
   const before = { condition, server, username };
   condition = 'up';
-  server = inspection;
-  showServer();
+  showServer(inspection);
   const processes =
-    before.server && server ? ` (process ${before.server.processId} → ${server.processId})` : '';
+    before.server && inspection
+      ? ` (process ${before.server.processId} → ${inspection.processId})`
+      : '';
   const back = `The server is back${processes}.`;
   if (before.condition === 'up') log('down', 'The server was down.');
   if (before.condition === 'up' || before.condition === 'down') log('calm', back);
@@ -234,7 +236,9 @@ async function endSessions(which, what) {
   await Promise.all([showDevices(), showSession()]);
 }
 
-function showServer() {
+/** @param {Inspection | undefined} inspection */
+function showServer(inspection) {
+  server = inspection;
   for (const id of ['#server', '#store', '#process']) find(id).dataset.state = 'up';
   setText('#process', server ? String(server.processId) : 'hidden in production');
   setText('#since', server ? clock(server.startedAt) : 'hidden in production');
