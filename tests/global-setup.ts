@@ -5,13 +5,6 @@ import { startPostgres } from '#database/postgres.ts';
 import { forTests } from '#tools/databases.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** The PostgreSQL of this test run, and the folder of its clocks; or why it could not be started. */
-    postgres: { url: string; clocks: string } | { problem: string };
-  }
-}
-
 /** Starts one PostgreSQL for all tests. Where it cannot start, only the tests that need it fail. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { path, remove } = await makeTemporaryFolder();

@@ -254,32 +254,35 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     await says(page, `#outcomes [data-step="${step}"] td:last-child`, '503, and back');
   });
 
-  test('the page of step 08 lists where you are logged in, and ends a session elsewhere', async () => {
-    const url = `${lab.url}/08-hardened`;
-    const laptop = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
-    // An account of its own: other tests leave sessions of the demo account.
-    expect((await request(url).post('/api/register').send(ada)).status).toBe(201);
-    const elsewhere = await request(url).post('/api/login').set('User-Agent', laptop).send(ada);
-    expect(elsewhere.status).toBe(200);
-    const page = await openPage(`${url}/`);
-    await says(page, '#headline', 'You are not logged in.');
-    const heading = page.getByRole('heading', { name: 'Where you are logged in' });
-    expect(await heading.isVisible(), 'there is no session to list').toBe(false);
-    await page.getByLabel('Username').fill(ada.username);
-    await page.getByLabel('Password').fill(ada.password);
-    await page.getByRole('button', { name: 'Log in' }).click();
-    await says(page, '#device-list', /^(?=.*This browser, since).*Firefox, since /);
-    expect(await heading.isVisible(), 'there is one to end').toBe(true);
-    expect(await page.getByTitle(laptop).textContent()).toBe('Firefox');
-    await says(page, '#cookie', /In production it is called __Host-sid/);
-    expect(await barriers(page)).toEqual([]);
-    await page.getByRole('button', { name: 'End the session of Firefox' }).click();
-    await says(page, '#headline', 'That session ended.');
-    await says(page, '#device-list', /^(?!.*Firefox).*This browser, since /);
-    expect(await heading.isVisible(), 'there is nothing to end').toBe(false);
-    expect(await page.locator('#end-others').isVisible()).toBe(false);
-    await says(page, '#who', 'ada');
-  });
+  test.for(['08-hardened', '09-many-servers'])(
+    'the page of %s lists where you are logged in, and ends a session elsewhere',
+    async (step) => {
+      const url = `${lab.url}/${step}`;
+      const laptop = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+      // An account of its own: other tests leave sessions of the demo account.
+      expect((await request(url).post('/api/register').send(ada)).status).toBe(201);
+      const elsewhere = await request(url).post('/api/login').set('User-Agent', laptop).send(ada);
+      expect(elsewhere.status).toBe(200);
+      const page = await openPage(`${url}/`);
+      await says(page, '#headline', 'You are not logged in.');
+      const heading = page.getByRole('heading', { name: 'Where you are logged in' });
+      expect(await heading.isVisible(), 'there is no session to list').toBe(false);
+      await page.getByLabel('Username').fill(ada.username);
+      await page.getByLabel('Password').fill(ada.password);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await says(page, '#device-list', /^(?=.*This browser, since).*Firefox, since /);
+      expect(await heading.isVisible(), 'there is one to end').toBe(true);
+      expect(await page.getByTitle(laptop).textContent()).toBe('Firefox');
+      await says(page, '#cookie', /In production it is called __Host-sid/);
+      expect(await barriers(page)).toEqual([]);
+      await page.getByRole('button', { name: 'End the session of Firefox' }).click();
+      await says(page, '#headline', 'That session ended.');
+      await says(page, '#device-list', /^(?!.*Firefox).*This browser, since /);
+      expect(await heading.isVisible(), 'there is nothing to end').toBe(false);
+      expect(await page.locator('#end-others').isVisible()).toBe(false);
+      await says(page, '#who', 'ada');
+    },
+  );
 
   test('in production, where there is no /inspect, the login works and the page says why it shows no more', async () => {
     const { open, close } = await openWindow(browser);

@@ -3,6 +3,13 @@ import { inject, vi } from 'vitest';
 import { connect } from '#database/open.ts';
 import { installClock, setClock } from '#tools/databases.ts';
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The PostgreSQL of this test run, and the folder of its clocks; or why it could not be started. */
+    postgres: { url: string; clocks: string } | { problem: string };
+  }
+}
+
 /** A database for one test. */
 export interface TestDatabase {
   url: string;

@@ -1,8 +1,6 @@
 import { onTestFinished } from 'vitest';
-import { readStep } from '#steps/shared/step.ts';
 import { ServerProcess } from '#tools/server-process.ts';
-import { stepFolder } from '#tools/steps.ts';
-import { temporaryEnvironment } from './temporary.ts';
+import { environmentOf } from './temporary.ts';
 
 /** For `preload`: the server hashes passwords at the lowest cost, to save time. */
 export const fastBcrypt = 'tests/fast-bcrypt.ts';
@@ -16,7 +14,7 @@ export async function startServer(
   environment: NodeJS.ProcessEnv = {},
   preload = [fastBcrypt],
 ): Promise<ServerProcess> {
-  const database = await temporaryEnvironment(readStep(stepFolder(step)).store);
+  const database = await environmentOf(step);
   const server = await ServerProcess.start(step, { ...database, ...environment }, { preload });
   onTestFinished(async () => {
     await server.end('SIGKILL');

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { onTestFinished } from 'vitest';
 import { connect, openDatabase } from '#database/open.ts';
-import type { Step } from '#steps/shared/step.ts';
+import { readStep, type Step } from '#steps/shared/step.ts';
+import { stepFolder } from '#tools/steps.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
 import { makePostgresDatabase, type TestDatabase } from './postgres.ts';
 
@@ -32,6 +33,11 @@ export async function temporaryEnvironment(
   const { url, remove } = await makeTestDatabase(store);
   onTestFinished(remove);
   return { DATABASE_URL: url };
+}
+
+/** The same, for the server of a step. */
+export function environmentOf(step: string): Promise<{ DATABASE_URL: string }> {
+  return temporaryEnvironment(readStep(stepFolder(step)).store);
 }
 
 /** An empty database, which is closed and deleted when the test has finished. */

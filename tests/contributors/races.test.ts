@@ -1,9 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { isPostgres } from '#database/clock.ts';
 import { readStep } from '#steps/shared/step.ts';
 import { stepFolder } from '#tools/steps.ts';
 import { sessionRoutes } from '../session-routes.ts';
 import { openStoreOf, stepsWithStore } from '../store-of-step.ts';
-import { temporaryEnvironment } from '../temporary.ts';
+import { environmentOf } from '../temporary.ts';
 
 const logout = (step: string) => readStep(stepFolder(step)).outcomes['logout during a request'];
 const ordered = stepsWithStore.filter((step) => logout(step) === 'stays out');
@@ -55,9 +56,9 @@ async function countRevivals(step: string): Promise<number> {
 }
 
 async function routesOf(step: string) {
-  const { DATABASE_URL } = await temporaryEnvironment();
+  const { DATABASE_URL } = await environmentOf(step);
   const { store, knex, close } = await openStoreOf(step, DATABASE_URL);
   onTestFinished(close);
-  await knex.raw('PRAGMA synchronous = OFF'); // only to save time
+  if (!isPostgres(knex)) await knex.raw('PRAGMA synchronous = OFF'); // only to save time
   return sessionRoutes(store);
 }

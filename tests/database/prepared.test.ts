@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openDatabase } from '#database/open.ts';
 import { prepareSelect } from '#database/prepared.ts';
-import { temporaryEnvironment } from '../temporary.ts';
+import { joinDatabase } from '#steps/09-many-servers/database.ts';
+import { temporaryDatabase, temporaryEnvironment } from '../temporary.ts';
 
 test('a prepared select is prepared once for a connection', async () => {
   const { knex, select } = await openWithSelect();
@@ -11,6 +12,15 @@ test('a prepared select is prepared once for a connection', async () => {
   await select([1]);
   await select([2]);
   expect(prepare, 'keep the statement of each connection').toHaveBeenCalledTimes(1);
+});
+
+test('a prepared select is prepared once for a connection to PostgreSQL', async () => {
+  const knex = await temporaryDatabase(joinDatabase, 'postgresql');
+  const select = prepareSelect(knex, 'select * from users where id = ?');
+  await knex('users').insert({ username: 'ada', password_hash: 'a hash' });
+  for (let time = 0; time < 2; time++) expect(await select([1])).toMatchObject({ id: 1 });
+  const prepared = await knex('pg_prepared_statements').pluck('statement');
+  expect(prepared, 'give the statement a name').toEqual(['select * from users where id = $1']);
 });
 
 test('a prepared select leaves the database unlocked for other writers', async () => {
