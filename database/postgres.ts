@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -64,7 +65,7 @@ async function findPrograms(): Promise<Programs> {
 /** Makes an empty database, in one move: whoever is killed meanwhile leaves none that is half done. */
 async function initialize(folder: string, { initdb }: Programs): Promise<string> {
   const data = join(folder, 'data');
-  if (await contentOf(join(data, 'PG_VERSION'))) return data;
+  if (hasData(folder)) return data;
   const draft = join(folder, `draft-${process.pid}`);
   await mkdir(draft, { recursive: true, mode: 0o700 });
   if (isRoot()) await chown(draft, NOBODY, NOBODY);
@@ -79,7 +80,7 @@ async function initialize(folder: string, { initdb }: Programs): Promise<string>
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     await rm(passwordFile, { force: true });
-    if (await contentOf(join(data, 'PG_VERSION'))) return data; // another process was faster
+    if (hasData(folder)) return data; // another process was faster
     throw cannotRun(error instanceof Error ? error.message : String(error));
   }
   return data;
@@ -180,6 +181,11 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+/** @returns whether PostgreSQL has ever been started in a folder. */
+export function hasData(folder: string): boolean {
+  return existsSync(join(folder, 'data/PG_VERSION'));
 }
 
 async function contentOf(path: string): Promise<string | undefined> {

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
+import { startPostgres } from '#database/postgres.ts';
 import { demo } from '#steps/shared/demo-account.ts';
+import { readStep } from '#steps/shared/step.ts';
 import { Browser } from './browser.ts';
 import { command, UsageError } from './command.ts';
+import { manyServers } from './postgres-of-step.ts';
 import { ServerProcess } from './server-process.ts';
-import { stepNames } from './steps.ts';
+import { stepFolder, stepNames } from './steps.ts';
 import { table } from './table.ts';
 import { makeTemporaryFolder } from './temporary.ts';
 
@@ -17,12 +20,20 @@ interface Entrant {
   server: ServerProcess;
   cookie: string;
   rates: number[];
+  /** Stops its database. */
+  stop(): Promise<void>;
 }
 
-const scripts = [
-  ...stepNames.map((step) => [step, `steps/${step}/server.ts`] as const),
-  ['the last, the session alone', 'tools/bench/session-alone.ts'] as const,
-  ['the last, the user alone', 'tools/bench/user-alone.ts'] as const,
+/** What takes part: a step's server, or that step in another way. */
+const candidates: { name: string; step: string; script?: string; servers?: number }[] = [
+  ...stepNames.map((step) => ({ name: step, step })),
+  { name: 'the same, two servers', step: manyServers, servers: 2 },
+  {
+    name: 'step 07, the session alone',
+    step: '07-cheap-reads',
+    script: 'tools/bench/session-alone.ts',
+  },
+  { name: 'step 07, the user alone', step: '07-cheap-reads', script: 'tools/bench/user-alone.ts' },
 ];
 
 // npm run bench: how many GET /api/me the real server of each step answers in a second, with a login.
@@ -42,10 +53,12 @@ await command(async () => {
   );
   const folder = await makeTemporaryFolder();
   const entrants: Entrant[] = [];
-  for (const [name, script] of scripts) {
-    const DATABASE_URL = `file:${join(folder.path, `${entrants.length}.sqlite3`)}`;
-    const server = await ServerProcess.startScript(script, { DATABASE_URL });
-    entrants.push({ name, server, cookie: await logIn(server.url), rates: [] });
+  for (const { name, step, script = `steps/${step}/server.ts`, servers = 1 } of candidates) {
+    const database = await makeDatabase(step, join(folder.path, String(entrants.length)));
+    const environment = { DATABASE_URL: database.url, SERVERS: String(servers) };
+    const server = await ServerProcess.startScript(script, environment);
+    const cookie = await logIn(server.url);
+    entrants.push({ name, server, cookie, rates: [], stop: database.stop });
   }
   for (let round = 0; round <= rounds; round++) {
     for (const { server, cookie, rates } of entrants) {
@@ -53,7 +66,10 @@ await command(async () => {
       if (round > 0) rates.push(rate); // the first round warms up
     }
   }
-  await Promise.all(entrants.map(({ server }) => server.end('SIGTERM')));
+  for (const { server, stop } of entrants) {
+    await server.end('SIGTERM');
+    await stop();
+  }
   await folder.remove();
   const ratio = (one: Entrant, other: Entrant | undefined) =>
     median(one.rates.map((rate, round) => rate / (other?.rates[round] ?? 0)));
@@ -70,6 +86,13 @@ await command(async () => {
     ]),
   );
 });
+
+/** Makes a database as a step has it by default, at a path that does not exist yet. */
+async function makeDatabase(step: string, path: string) {
+  const { store } = readStep(stepFolder(step));
+  if (store === 'postgresql') return startPostgres(path);
+  return { url: `file:${path}.sqlite3`, stop: async () => {} };
+}
 
 async function logIn(url: string): Promise<string> {
   const browser = new Browser(url);

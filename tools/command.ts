@@ -1,4 +1,5 @@
 import { DatabaseError } from '#database/open.ts';
+import { SettingsError } from '#steps/shared/settings.ts';
 
 /** A command was not understood. Its message is one sentence that says what to type instead. */
 export class UsageError extends Error {}
@@ -10,13 +11,15 @@ export async function command(main: () => Promise<void>): Promise<void> {
   try {
     await main();
   } catch (error) {
-    const isUsers = error instanceof UsageError || error instanceof DatabaseError;
-    if (!(isUsers || isParseArgsError(error))) throw error;
+    const isUsers = [UsageError, DatabaseError, SettingsError].some(
+      (kind) => error instanceof kind,
+    );
+    if (!(error instanceof Error && (isUsers || isParseArgsError(error)))) throw error;
     console.error(error.message);
     process.exitCode = 1;
   }
 }
 
-function isParseArgsError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code));
+function isParseArgsError(error: Error): boolean {
+  return 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code));
 }

@@ -68,7 +68,7 @@ async function keepEarlier(): Promise<void> {
   await rename(stepFolder(practice), stepFolder(name));
   const databases = join(root, 'database');
   for (const file of await readdir(databases)) {
-    if (!file.startsWith(`${practice}.sqlite3`)) continue;
+    if (!file.startsWith(`${practice}.`)) continue;
     await rename(join(databases, file), join(databases, file.replace(practice, name)));
   }
   console.log(`Your earlier practice is now in steps/${name}.`);

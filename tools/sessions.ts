@@ -1,63 +1,83 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { fileOf, readDatabase } from '#database/open.ts';
-import { defaultDatabaseUrl } from '#steps/shared/settings.ts';
+import { fileOf, readDatabase, withoutPassword } from '#database/open.ts';
+import { hasData } from '#database/postgres.ts';
+import { defaultDatabaseUrl, ownPostgresFolder } from '#steps/shared/settings.ts';
 import { readStep } from '#steps/shared/step.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
 import { command, UsageError } from './command.ts';
+import { postgresUrl, usePostgres } from './postgres-of-step.ts';
 import { findStep, numberOf, practice, root, stepFolder } from './steps.ts';
 
 interface Row {
   sid: string;
-  sess: string;
-  expired: string;
+  /** PostgreSQL gives JSON parsed, and times as dates; SQLite gives both as text. */
+  sess: unknown;
+  expired: string | Date;
+}
+
+/** The database of a step, and how people call it. */
+interface Database {
+  url: string;
+  name: string;
 }
 
 await command(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
   if (positionals.length > 1) throw new UsageError('Give one step: npm run sessions 3.');
   const step = findStep(positionals[0]);
-  if (readStep(stepFolder(step)).store === 'memory') {
+  const { store } = readStep(stepFolder(step));
+  if (store === 'memory') {
     throw new UsageError(
       `${step} keeps its sessions in memory, where only its own process can read them: see /inspect ` +
         'while it runs. From step 03 on they are rows in a database.',
     );
   }
-  const url = process.env.DATABASE_URL || defaultDatabaseUrl(step);
-  const name = step === practice ? practice : numberOf(step);
-  const again = `Start it with npm run step ${name}, log in, and come back.`;
-  const file = fileOf(url);
-  if (!existsSync(file)) throw new UsageError(`${step} has no database yet. ${again}`);
+  const again = `Start it with npm run step ${step === practice ? practice : numberOf(step)}, log in, and come back.`;
+  const none = new UsageError(`${step} has no database yet. ${again}`);
+  if (store === 'postgresql') {
+    const folder = ownPostgresFolder(step);
+    if (!postgresUrl(step) && !hasData(folder)) throw none;
+    const name = postgresUrl(step) ? withoutPassword(postgresUrl(step)) : relative(root, folder);
+    await usePostgres(step, (url) => show({ url, name }, again));
+  } else {
+    const url = process.env.DATABASE_URL || defaultDatabaseUrl(step);
+    if (!existsSync(fileOf(url))) throw none;
+    await show({ url, name: relative(root, fileOf(url)) }, again);
+  }
+});
 
+/** @param again what to do when there are no sessions. */
+async function show({ url, name }: Database, again: string): Promise<void> {
   const knex = await readDatabase(url);
   try {
     if (!(await knex.schema.hasTable('sessions'))) {
       throw new UsageError(
-        `${relative(root, file)} has no table called sessions. Does server.ts pass knex, and does the store use it?`,
+        `${name} has no table called sessions. Does server.ts pass knex, and does the store use it?`,
       );
     }
     const rows: Row[] = await knex('sessions').orderBy('expired');
-    const sessions = rows.length === 1 ? 'session' : 'sessions';
-    console.log(`${rows.length} ${sessions} in ${relative(root, file)}`);
+    console.log(`${rows.length} ${rows.length === 1 ? 'session' : 'sessions'} in ${name}`);
     for (const row of rows) print(row);
     if (rows.length === 0) console.log(`\n${again}`);
   } finally {
     await knex.destroy();
   }
-});
+}
 
 function print({ sid, sess, expired }: Row): void {
-  const over = Date.parse(expired) < Date.now() ? ' (expired; will be deleted)' : '';
-  console.log(`\nsid      ${sid}\nexpired  ${expired}${over}\nsess`);
-  console.log(show(sess).replace(/^/gm, '  '));
+  const date = expired instanceof Date ? expired.toISOString() : expired;
+  const over = Date.parse(date) < Date.now() ? ' (expired; will be deleted)' : '';
+  console.log(`\nsid      ${sid}\nexpired  ${date}${over}\nsess`);
+  console.log(format(sess).replace(/^/gm, '  '));
 }
 
 /** Pretty-prints a payload, with an arrow at every line that should not be in it. */
-function show(sess: string): string {
-  let payload: unknown;
+function format(sess: unknown): string {
+  let payload = sess;
   try {
-    payload = JSON.parse(sess);
+    if (typeof sess === 'string') payload = JSON.parse(sess);
   } catch {
     return `${sess}  <-- this is not JSON`;
   }

@@ -21,7 +21,7 @@ class UsersInMemory extends Users {
   }
 }
 
-// The last step without what reading the user costs.
+// Step 7 without what reading the user costs.
 await serve(stepFolder('07-cheap-reads'), async ({ databaseUrl, secret, production }) => {
   const knex = await openDatabase(databaseUrl);
   const users = new UsersInMemory(knex);

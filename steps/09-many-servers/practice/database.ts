@@ -1,0 +1,27 @@
+import type { Knex } from 'knex';
+import { hardening, sessionsTable, sharing } from '#database/migrations/index.ts';
+import * as shared from '#database/open.ts';
+
+const migrations = { ...sessionsTable, ...hardening, ...sharing };
+
+/**
+ * For each server. All servers together must stay below PostgreSQL's max_connections, which is 100 unless you change
+ * it: with 10 connections each, that is nine servers, and some connections left for you.
+ */
+const pool = { min: 0, max: 10 };
+
+const settings: Knex.Config = {
+  compileSqlOnError: false, // errors show a statement without its values
+  acquireConnectionTimeout: 30_000, // as in step 05
+};
+
+/** Opens the database and brings its tables up to date: for the one process that does so before the servers start. */
+export function openDatabase(url: string): Promise<Knex> {
+  return shared.openDatabase(url, { migrations, settings: { ...settings, pool } });
+}
+
+/** Opens the database for a server, which leaves the tables as they are. */
+export function joinDatabase(url: string): Promise<Knex> {
+  const use = (knex: Knex) => knex.raw('select 1');
+  return shared.connect(url, use, { ...settings, pool });
+}

@@ -1,0 +1,194 @@
+import type { Request } from 'express';
+import { type SessionData, Store } from 'express-session';
+import type { Knex } from 'knex';
+import { reason } from '#database/open.ts';
+import { prepareSelect } from '#database/prepared.ts';
+import { type Callback, report } from '#steps/05-failing-database/outcome.ts';
+import { parse } from '#steps/07-cheap-reads/parse.ts';
+import { storedId } from '#steps/08-hardened/session-id.ts';
+import { Pruning } from './pruning.ts';
+import { Queues } from './queues.ts';
+
+const HOUR = 60 * 60 * 1000; // in milliseconds
+const FOREVER = Date.parse('9999-12-31');
+
+declare module 'express-session' {
+  interface SessionData {
+    /** When the session ends, however active its user is: in milliseconds since 1970. */
+    endsAt: number;
+  }
+}
+
+interface Options {
+  knex: Knex;
+  cleanupInterval?: number;
+  idleTimeout?: number;
+}
+
+interface Row {
+  sess: string;
+  expired: Date;
+  seen: Date;
+}
+
+interface Remembered {
+  sid: string;
+  expires: number;
+  seen: number;
+  cookie: string;
+}
+
+const ATTRIBUTES = ['domain', 'httpOnly', 'partitioned', 'path', 'priority', 'sameSite', 'secure'];
+
+/** Sessions in a database that may fail: each method calls back exactly once, and never rejects. */
+export class SessionStore extends Store {
+  readonly knex: Knex;
+  readonly storedId = storedId; // for /inspect
+  // The row that a session has: its id, when it expires and was written, and the cookie's attributes.
+  readonly #rows = new WeakMap<SessionData, Remembered>();
+  readonly #queues = new Queues();
+  readonly #select: (values: string[]) => Promise<Row | undefined>;
+  readonly #pruning: Pruning;
+  readonly #idleTimeout: number;
+
+  /**
+   * @param options.cleanupInterval how often expired rows are deleted, in milliseconds; 0 means never.
+   * @param options.idleTimeout how long a session without a date lives after its last request, in milliseconds.
+   */
+  constructor({ knex, cleanupInterval = HOUR, idleTimeout = HOUR / 2 }: Options) {
+    super();
+    this.knex = knex;
+    this.#idleTimeout = idleTimeout;
+    const live = 'select sess::text, expired, seen from sessions where sid = ? and expired > ?';
+    this.#select = prepareSelect(knex, live);
+    this.#pruning = new Pruning(knex, cleanupInterval);
+  }
+
+  override get(sid: string, callback?: Callback<SessionData | null>) {
+    return report(callback, null, async () => {
+      const row = await this.#queues.run(sid, () => this.#select([storedId(sid), iso(Date.now())]));
+      const session = row ? parse({ sess: row.sess, expired: row.expired.toISOString() }) : null;
+      if (row && session) this.#remember(session, sid, row.expired.getTime(), row.seen.getTime());
+      return session;
+    });
+  }
+
+  /** The middleware makes the session of a request here, from what `get` found in a row. */
+  override createSession(req: Request, data: SessionData) {
+    const session = super.createSession(req, data);
+    const { expires = 0, seen = 0 } = this.#rows.get(data) ?? {};
+    this.#remember(session, session.id, expires, seen);
+    return session;
+  }
+
+  override set(sid: string, session: SessionData, callback?: Callback<void>) {
+    return report(callback, undefined, async () => {
+      const expires = this.#expiryOf(session);
+      const now = Date.now();
+      const sess = JSON.stringify(session); // as it is now
+      const row = { sid: storedId(sid), sess, expired: iso(expires), seen: iso(now) };
+      await this.#queues.run(sid, async () => {
+        // If a loaded session has lost its row, its user has logged out meanwhile: write nothing.
+        if (this.#rows.get(session)?.sid === sid) await this.#live(sid).update(row);
+        else await this.knex('sessions').insert(row).onConflict('sid').merge();
+        this.#remember(session, sid, expires, now);
+      });
+    });
+  }
+
+  override touch(sid: string, session: SessionData, callback?: Callback<void>) {
+    // The answer is already on its way to the browser: an error now could only cut it off.
+    const done: Callback<void> = (error) => {
+      if (error) console.error(`The expiry of a session was not moved: ${reason(error)}`);
+      callback?.(null);
+    };
+    return report(done, undefined, async () => {
+      const row = this.#rows.get(session);
+      const expires = this.#expiryOf(session);
+      const now = Date.now();
+      // The expiry moves in steps, of a minute or a tenth of the time left. In between, nothing is written.
+      const step = Math.min(HOUR / 60, (expires - now) / 10);
+      const isNear = row?.sid === sid && Math.abs(expires - row.expires) < step;
+      // Towards the end of its life a session no longer moves, but when its user was last seen does.
+      const isRecent = row !== undefined && now - row.seen < HOUR / 60;
+      if (isNear && isRecent && row.cookie === attributesOf(session)) return;
+      const cookie = JSON.stringify(session.cookie);
+      const sess = this.knex.raw("jsonb_set(sess::jsonb, '{cookie}', ?::jsonb)::json", [cookie]);
+      const change = { sess, expired: iso(expires), seen: iso(now) };
+      await this.#queues.run(sid, () => this.#live(sid).update(change));
+      if (row) this.#remember(session, sid, expires, now);
+    });
+  }
+
+  override destroy(sid: string, callback?: Callback<number>) {
+    return report(callback, 0, () =>
+      this.#queues.run(sid, () =>
+        this.knex('sessions')
+          .where({ sid: storedId(sid) })
+          .delete(),
+      ),
+    );
+  }
+
+  override all(callback?: Callback<SessionData[]>) {
+    return report(callback, [], async () => {
+      await this.#queues.settled();
+      const rows = await this.#liveRows().select(this.knex.raw('sess::text'), 'expired');
+      return rows.flatMap((row) => parse(row) ?? []);
+    });
+  }
+
+  override length(callback?: Callback<number>) {
+    return report(callback, 0, async () => {
+      await this.#queues.settled();
+      const [row] = await this.#liveRows().count({ alive: '*' });
+      return Number(row?.alive);
+    });
+  }
+
+  override clear(callback?: Callback<number>) {
+    return report(callback, 0, async () => {
+      await this.#queues.settled();
+      return this.knex('sessions').delete();
+    });
+  }
+
+  /** Deletes expired rows. It also runs on its own. */
+  prune(): Promise<void> {
+    return this.#pruning.run();
+  }
+
+  /** Waits for work in progress, and stops the pruning. Then the database can be closed. */
+  async close(): Promise<void> {
+    await this.#pruning.stop();
+    await this.#queues.settled();
+  }
+
+  #remember(session: SessionData, sid: string, expires: number, seen: number) {
+    this.#rows.set(session, { sid, expires, seen, cookie: attributesOf(session) });
+  }
+
+  /** When a session ends: when its cookie does, or after the idle timeout; and never after `endsAt`. */
+  #expiryOf({ cookie, endsAt = FOREVER }: SessionData): number {
+    const date = new Date(cookie.expires ?? Number.NaN).getTime();
+    return Math.min(Number.isNaN(date) ? Date.now() + this.#idleTimeout : date, endsAt, FOREVER);
+  }
+
+  #live(sid: string) {
+    return this.#liveRows().where({ sid: storedId(sid) });
+  }
+
+  #liveRows() {
+    return this.knex('sessions').where('expired', '>', iso(Date.now()));
+  }
+}
+
+/** A time of this server's clock, for PostgreSQL. */
+function iso(time: number): string {
+  return new Date(time).toISOString();
+}
+
+/** What the cookie says: not its dates, which change with every request, but whether it has one. */
+function attributesOf({ cookie }: SessionData): string {
+  return JSON.stringify([Boolean(cookie.expires), cookie], ATTRIBUTES);
+}
