@@ -27,14 +27,19 @@ export interface OwnPostgres {
 }
 
 /**
- * Starts PostgreSQL on a free port of 127.0.0.1. It stops when this process ends, however that ends. If another
+ * Starts PostgreSQL on 127.0.0.1. It stops when this process ends, however that ends. If another
  * process already runs it in that folder, this one uses it, too.
  *
  * @param folder holds its data; created if it is missing.
  * @param options for the server, such as `-c max_connections=20`.
+ * @param port by default, a free one.
  * @throws {DatabaseError} when PostgreSQL cannot run here.
  */
-export async function startPostgres(folder: string, options: string[] = []): Promise<OwnPostgres> {
+export async function startPostgres(
+  folder: string,
+  options: string[] = [],
+  port?: number,
+): Promise<OwnPostgres> {
   const programs = await findPrograms();
   const data = await initialize(folder, programs);
   const deadline = Date.now() + 20_000;
@@ -42,7 +47,7 @@ export async function startPostgres(folder: string, options: string[] = []): Pro
     const url = await urlOfRunning(folder);
     if (url) return { url, stop: async () => {} };
     try {
-      return await start(folder, [programs.postgres, '-D', data, ...options]);
+      return await start(folder, port, [programs.postgres, '-D', data, ...options]);
     } catch (error) {
       // Another process may be starting or stopping it at this moment.
       if (Date.now() > deadline) throw error;
@@ -109,8 +114,12 @@ const guard = `
   "$@" 3<&- & postgres=$!
   (cat <&3 >/dev/null; kill -INT $postgres) & wait $postgres`;
 
-async function start(folder: string, [program = '', ...options]: string[]): Promise<OwnPostgres> {
-  const port = await freePort();
+async function start(
+  folder: string,
+  givenPort: number | undefined,
+  [program = '', ...options]: string[],
+): Promise<OwnPostgres> {
+  const port = givenPort ?? (await freePort());
   const network = ['-p', `${port}`, '-c', 'listen_addresses=127.0.0.1'];
   const local = ['-c', 'unix_socket_directories=', '-c', 'log_destination=stderr'];
   const command = notAsRoot([program, ...options, ...network, ...local]);

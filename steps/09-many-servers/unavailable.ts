@@ -21,7 +21,8 @@ const outages =
   /^(08...|53...|57(014|P0.)|25006|55P03|ECONN.*|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND)$/;
 
 // What the driver says when a connection ends has no code.
-const lostConnection = /^(Connection (terminated|ended)|timeout exceeded when trying to connect)/;
+const lostConnection =
+  /^(Connection (terminated|ended)|Client has encountered a connection error|timeout exceeded when trying to connect)/;
 
 function isOutage(error: unknown): boolean {
   if (error instanceof TimeoutError || error instanceof createKnex.KnexTimeoutError) return true;
