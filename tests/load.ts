@@ -15,6 +15,7 @@ export class Load {
   readonly sent: { what: string; begun: number; took: number; outcome: Outcome }[] = [];
   readonly #url: string;
   readonly #agent: Agent | false;
+  readonly #rest: number;
   readonly #clients: Promise<void>[];
   readonly #ending = new AbortController();
   #stopped = false;
@@ -22,9 +23,11 @@ export class Load {
   /**
    * @param cookies sessions that are logged in; they read, in turns.
    * @param keepAlive whether connections are used again, as browsers do; if not, each request opens its own.
+   * @param rest how long each client waits between two requests, in milliseconds.
    */
-  constructor(url: string, cookies: string[], { keepAlive = false } = {}) {
+  constructor(url: string, cookies: string[], { keepAlive = false, rest = 20 } = {}) {
     this.#url = url;
+    this.#rest = rest;
     this.#agent = keepAlive && new Agent({ keepAlive });
     let turn = 0;
     const read = (path: string) => () => {
@@ -59,7 +62,7 @@ export class Load {
   async #repeat(send: () => Promise<void>): Promise<void> {
     while (!this.#stopped) {
       await send();
-      await pause(20); // in milliseconds
+      await pause(this.#rest);
     }
   }
 

@@ -15,7 +15,7 @@ export const patience = { interval: 20, timeout: 30_000 };
 
 /** Two loads side by side: one opens a connection for each request, one uses its connections again. */
 export async function startLoad(url: string, cookies: string[]) {
-  const loads = [false, true].map((keepAlive) => new Load(url, cookies, { keepAlive }));
+  const loads = [false, true].map((keepAlive) => new Load(url, cookies, { keepAlive, rest: 50 }));
   const until = async (path: string, outcome: number) => {
     await Promise.all(loads.map((load) => load.until(path, outcome)));
   };

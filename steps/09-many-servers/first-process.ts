@@ -4,7 +4,7 @@ import { startPostgres } from '#database/postgres.ts';
 import { closeOnSignal, explainFailure } from '#steps/shared/serve.ts';
 import { ownPostgresFolder, readSettings } from '#steps/shared/settings.ts';
 import { readStep } from '#steps/shared/step.ts';
-import { openDatabase } from './database.ts';
+import { finish, openDatabase } from './database.ts';
 import { Pruning } from './pruning.ts';
 import { Servers } from './servers.ts';
 import { readServers } from './settings.ts';
@@ -27,8 +27,7 @@ await explainFailure(async () => {
   const pruning = new Pruning(knex, HOUR);
   closeOnSignal(async () => {
     await servers.stop();
-    await pruning.stop();
-    await knex.destroy();
+    await finish(pruning.stop().then(() => knex.destroy()));
     await own?.stop();
   });
   process.on('SIGHUP', () => servers.replace());
