@@ -70,7 +70,7 @@ export class ServerProcess extends ChildProcess {
   }
 
   #listens(): Promise<boolean> {
-    return this.printed(() => this.url !== '');
+    return this.printed(() => this.url !== '', 60_000); // several processes may start, on a busy machine
   }
 
   /** The URL in the line that a server prints once it listens. */
