@@ -28,6 +28,7 @@ export async function migrate(knex: Knex, more: Record<string, Knex.Migration>):
 async function migrateAlone(knex: Knex, more: Record<string, Knex.Migration>): Promise<void> {
   await knex.transaction(async (transaction) => {
     await transaction.raw('select pg_advisory_xact_lock(?)', [LOCK]);
+    refuseNewer(await compareMigrations(transaction, more));
     // So the lock of Knex's own, a row, can only be a left-over of a process that was killed.
     const source = { migrationSource: migrationsWith(more) };
     await knex.migrate.list(source); // creates Knex's tables
@@ -45,21 +46,31 @@ export async function checkMigrations(
   knex: Knex,
   more: Record<string, Knex.Migration>,
 ): Promise<void> {
-  const isNew = !(await knex.schema.hasTable('knex_migrations'));
-  const done: string[] = isNew ? [] : await knex('knex_migrations').pluck('name');
-  const known = await migrationsWith(more).getMigrations([]);
-  const missing = known.filter((name) => !done.includes(name));
+  const { missing, unknown } = await compareMigrations(knex, more);
   if (missing.length > 0) {
     throw new DatabaseError(
       `The tables are too old for this server: ${missing.join(', ')} is missing. Run npm run migrate first.`,
     );
   }
-  const unknown = done.filter((name) => !known.includes(name));
-  if (unknown.length > 0) {
-    throw new DatabaseError(
-      `The tables are too new for this server: it does not know ${unknown.join(', ')}. Start a newer version.`,
-    );
-  }
+  refuseNewer({ unknown });
+}
+
+/** Compares what the tables have been through with what this version of the code knows. */
+async function compareMigrations(knex: Knex, more: Record<string, Knex.Migration>) {
+  const isNew = !(await knex.schema.hasTable('knex_migrations'));
+  const done: string[] = isNew ? [] : await knex('knex_migrations').pluck('name');
+  const known = await migrationsWith(more).getMigrations([]);
+  return {
+    missing: known.filter((name) => !done.includes(name)),
+    unknown: done.filter((name) => !known.includes(name)),
+  };
+}
+
+function refuseNewer({ unknown }: { unknown: string[] }): void {
+  if (unknown.length === 0) return;
+  throw new DatabaseError(
+    `The tables are too new for this server: it does not know ${unknown.join(', ')}. Start a newer version.`,
+  );
 }
 
 async function migrateUntil(

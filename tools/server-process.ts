@@ -70,7 +70,7 @@ export class ServerProcess extends ChildProcess {
   }
 
   #listens(): Promise<boolean> {
-    return this.printed(() => this.url !== '');
+    return this.printed(() => this.url !== '', 60_000); // several processes may start, on a busy machine
   }
 
   /** The URL in the line that a server prints once it listens. */
@@ -79,7 +79,7 @@ export class ServerProcess extends ChildProcess {
   }
 
   /** Sends a signal, and does not wait. */
-  signal(signal: 'SIGINT' | 'SIGTERM'): void {
+  signal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void {
     void this.end(signal);
   }
 
@@ -116,6 +116,7 @@ export class ServerProcess extends ChildProcess {
 
 /** The environment of this process, without the variables that configure a server. */
 function clean(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { NODE_ENV, NODE_OPTIONS, DATABASE_URL, SESSION_SECRET, HOST, ...rest } = process.env;
+  const { NODE_ENV, NODE_OPTIONS, DATABASE_URL, SESSION_SECRET, HOST, SERVERS, ...rest } =
+    process.env;
   return { ...rest, ...environment };
 }

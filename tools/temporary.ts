@@ -16,7 +16,7 @@ export async function makeTemporaryFolder(name = 'keep-users-logged-in-') {
   const path = await mkdtemp(join(tmpdir(), name));
   made.add(path);
   const remove = async () => {
-    await rm(path, { recursive: true, force: true });
+    await rm(path, { recursive: true, force: true, maxRetries: 10 }); // a process may be ending there
     made.delete(path);
   };
   return { path, remove };

@@ -5,7 +5,7 @@ import { startPostgres } from '#database/postgres.ts';
 import { closeOnSignal, explainFailure } from '#steps/shared/serve.ts';
 import { ownPostgresFolder, readSettings } from '#steps/shared/settings.ts';
 import { readStep } from '#steps/shared/step.ts';
-import { openDatabase } from './database.ts';
+import { finish, openDatabase } from './database.ts';
 import { Pruning } from './pruning.ts';
 import { Servers } from './servers.ts';
 import { readServers } from './settings.ts';
@@ -28,8 +28,7 @@ await explainFailure(async () => {
   const pruning = new Pruning(knex, HOUR);
   const stop = closeOnSignal(async () => {
     await servers.stop();
-    await pruning.stop();
-    await knex.destroy();
+    await finish(pruning.stop().then(() => knex.destroy()));
     await own?.stop();
   });
   // Systems send this signal as well when the terminal is closed.

@@ -7,7 +7,7 @@ import { readProtection } from '#steps/08-hardened/settings.ts';
 import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
 import { serve } from '#steps/shared/serve.ts';
 import { createApp } from './app.ts';
-import { joinDatabase } from './database.ts';
+import { finish, joinDatabase } from './database.ts';
 import { SessionStore } from './store.ts';
 
 // This file runs in the first process, which answers no requests, and in each server that it starts.
@@ -25,5 +25,9 @@ else
       await store.close();
       await knex.destroy();
     };
-    return { app: createApp({ knex, store, users, protection }), close, limits };
+    return {
+      app: createApp({ knex, store, users, protection }),
+      close: () => finish(close()),
+      limits,
+    };
   });

@@ -10,6 +10,7 @@ export class Servers {
   readonly #number: number;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #running = new Set<Worker>();
+  readonly #starting = new Set<Worker>();
   #replacing = Promise.resolve();
   #isStopping = false;
 
@@ -26,9 +27,10 @@ export class Servers {
 
   /** Starts all servers. @returns the URL at which they listen. */
   async start(): Promise<string> {
+    const start = () => this.#add().catch(() => process.exit(1)); // the server has said why
     // One before the others: what keeps it from starting would keep them as well, and one message is enough.
-    const { address, port } = await this.#add().catch(() => process.exit(1));
-    await Promise.all(Array.from({ length: this.#number - 1 }, () => this.#add()));
+    const { address, port } = await start();
+    await Promise.all(Array.from({ length: this.#number - 1 }, start));
     const host = address?.includes(':') ? `[${address}]` : address;
     return `http://${host}:${port}`;
   }
@@ -38,10 +40,13 @@ export class Servers {
     this.#replacing = this.#replacing.then(async () => {
       for (const old of [...this.#running]) {
         if (this.#isStopping) return;
+        if (old.isDead()) continue; // another has taken its place already
         try {
           await this.#add();
         } catch {
+          if (this.#isStopping) return;
           console.error('The new server did not start. The others continue as they are.');
+          void this.#fill(); // if one of them ended meanwhile
           return;
         }
         await this.#retire(old);
@@ -60,26 +65,36 @@ export class Servers {
   async #add(): Promise<Address> {
     const worker = cluster.fork(this.#environment);
     this.#running.add(worker);
-    const ended = once(worker, 'exit').then(() => this.#running.delete(worker));
-    const listening: Promise<Address[]> = once(worker, 'listening');
+    this.#starting.add(worker);
+    const ended = once(worker, 'exit')
+      .catch(() => {}) // the system could not start it
+      .then(() => this.#running.delete(worker));
+    const listening: Promise<Address[]> = once(worker, 'listening').catch(() => []);
     const [address] = await Promise.race([listening, ended.then(() => [])]);
+    this.#starting.delete(worker);
     if (!address) throw new Error('The server ended before it listened.');
-    void ended.then(() => this.#fill(worker));
+    void ended.then(() => this.#ended(worker));
     return address;
   }
 
   /** Starts another server when one has ended without being asked to. */
-  async #fill({ process: { pid, signalCode } }: Worker): Promise<void> {
-    if (this.#isStopping || this.#running.size >= this.#number) return;
+  async #ended({ process: { pid, signalCode } }: Worker): Promise<void> {
+    if (this.#isComplete) return;
     console.error(`Process ${pid} ended${signalCode ? ` (${signalCode})` : ''}; starting another.`);
-    while (!this.#isStopping && this.#running.size < this.#number) {
-      await this.#add().catch(() => pause(RETRY));
-    }
+    await this.#fill();
+  }
+
+  async #fill(): Promise<void> {
+    while (!this.#isComplete) await this.#add().catch(() => pause(RETRY));
+  }
+
+  get #isComplete(): boolean {
+    return this.#isStopping || this.#running.size >= this.#number;
   }
 
   /** Ends a server that others have taken the place of: no connection is refused, no request cut off. */
   async #retire(worker: Worker): Promise<void> {
-    if (worker.isConnected()) worker.send('take leave');
+    tell(worker, 'take leave');
     await pause(LEAVE);
     await this.#end(worker);
   }
@@ -87,7 +102,13 @@ export class Servers {
   async #end(worker: Worker): Promise<void> {
     if (worker.isDead()) return;
     const ended = once(worker, 'exit');
-    if (worker.isConnected()) worker.send('stop');
+    // A server that is still starting would miss the message, and has nothing to finish.
+    if (this.#starting.has(worker)) worker.process.kill();
+    else tell(worker, 'stop');
     await ended;
   }
+}
+
+function tell(worker: Worker, message: string): void {
+  if (worker.isConnected()) worker.send(message, () => {}); // it may have ended a moment ago
 }
