@@ -118,8 +118,8 @@ export class Users {
   async setPassword(id: number, password: string, more: (knex: Knex) => Promise<unknown>) {
     const password_hash = await this.#hash(password);
     const change = async (transaction: Knex) => {
+      await more(transaction); // first, as in remove: two of them wait for each other, but only in one direction
       await transaction<User>('users').where({ id }).update({ password_hash });
-      await more(transaction);
     };
     await this.#wait(this.#knex.transaction(change));
   }

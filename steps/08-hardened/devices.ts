@@ -73,18 +73,23 @@ export class Devices {
    * @throws {HttpError} 401 when the session that asks has ended meanwhile: then somebody else was faster.
    */
   async endAll(userId: number, sid: string, knex: Knex): Promise<void> {
-    const own = await knex('sessions')
-      .where({ sid: storedId(sid) })
-      .delete();
-    if (own === 0) throw createError(401, 'Log in first.');
-    await this.#end(this.#of(userId), knex);
+    const sids: string[] = await this.#sessionsOf(this.#of(userId), knex).pluck('sid');
+    if (!sids.includes(storedId(sid))) throw createError(401, 'Log in first.');
+    await knex('sessions').whereIn('sid', sids).delete();
   }
 
   #of(userId: number) {
     return this.#knex('devices').where({ user_id: userId });
   }
 
-  #end(devices: Knex.QueryBuilder, knex = this.#knex): Promise<number> {
-    return inTime(knex('sessions').whereIn('sid', devices.select('devices.sid')).delete());
+  #end(devices: Knex.QueryBuilder): Promise<number> {
+    const sids = this.#sessionsOf(devices, this.#knex).select('sid');
+    return inTime(this.#knex('sessions').whereIn('sid', sids).delete());
+  }
+
+  /** Locked, and always in the same order: of two servers that end the same sessions, one waits for the other. */
+  #sessionsOf(devices: Knex.QueryBuilder, knex: Knex): Knex.QueryBuilder {
+    const sids = devices.select('devices.sid');
+    return knex('sessions').whereIn('sid', sids).orderBy('sid').forUpdate();
   }
 }

@@ -175,6 +175,20 @@ describe('several servers', () => {
     }
   });
 
+  test('that change one account at the same moment do not deadlock: one of them wins', async () => {
+    const { server, browser } = await registered(step);
+    for (let round = 0; round < 5; round++) {
+      const { password } = ada;
+      if (round > 0) await browser.register(ada);
+      const devices = [server.browser(), server.browser(), server.browser()];
+      for (const device of devices) await device.logIn(ada);
+      const statuses = devices.map(async (device) => {
+        return (await device.delete('/api/account', { password })).status;
+      });
+      expect((await Promise.all(statuses)).sort()).toEqual([204, 401, 401]);
+    }
+  });
+
   test('that prune at once delete each expired row once', async () => {
     const { url, knex, store } = await joined();
     const other = await join(url);
