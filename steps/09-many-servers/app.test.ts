@@ -189,6 +189,22 @@ describe('several servers', () => {
     }
   });
 
+  test('do not let in an old password while one of them is changing it', async () => {
+    const { server } = await registered(step);
+    const change = await server.knex.transaction();
+    await change('users').update({ password_hash: 'another' });
+    await change('sessions').delete(); // and then the login saves its session
+    const login = server
+      .browser()
+      .logIn(ada)
+      .then(({ status }) => status);
+    const waiting = { message: 'the login did not wait for the change', timeout: 10_000 };
+    await expect.poll(() => waitingQueries(server.knex), waiting).toBe(1);
+    await change.commit();
+    expect(await login, 'let in with a password from before').toBe(401);
+    expect(await server.knex('sessions'), 'its session is still stored').toEqual([]);
+  });
+
   test('that prune at once delete each expired row once', async () => {
     const { url, knex, store } = await joined();
     const other = await join(url);
@@ -275,7 +291,8 @@ describe('one server', () => {
     await busy.raw('lock table sessions');
     const waiting = browser.get('/api/me');
     const answer = waiting.then(({ status }) => status);
-    await expect.poll(() => waitingQueries(server.knex)).toBe(1);
+    const patience = { timeout: 10_000 };
+    await expect.poll(() => waitingQueries(server.knex), patience).toBe(1);
     await busy.raw(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and pid <> pg_backend_pid()`,
@@ -283,7 +300,7 @@ describe('one server', () => {
     expect(await answer, 'a lost connection is a 503: chapter 9, The code').toBe(503);
     await busy.rollback();
     // The end of other connections may not have been noticed yet.
-    await expect.poll(async () => (await browser.get('/api/me')).status).toBe(200);
+    await expect.poll(async () => (await browser.get('/api/me')).status, patience).toBe(200);
   });
 
   test('has PostgreSQL stop each statement after two seconds, and each idle transaction after five', async () => {
