@@ -164,9 +164,10 @@ describe('several servers', () => {
       const { cookie = '' } = browser;
       for (let time = 29 * MINUTE; time < 12 * HOUR; time += 29 * MINUTE) {
         at(time, time % (58 * MINUTE) ? second : first);
-        expect((await replay(server.url, cookie)).status, `${time / HOUR} hours: ${advice}`).toBe(
-          200,
-        );
+        expect(
+          (await replay(server.url, cookie)).status,
+          `${(time / HOUR).toFixed(1)} hours: ${advice}`,
+        ).toBe(200);
       }
       at(12 * HOUR - 1000, second);
       expect((await replay(server.url, cookie)).status, `too early: ${advice}`).toBe(200);
