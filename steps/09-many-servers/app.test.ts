@@ -152,6 +152,24 @@ describe('several servers', () => {
     }
   });
 
+  test.each([
+    ['behind', behind],
+    ['ahead', ahead],
+  ])(
+    'give a new session its whole life when their clock is ten minutes %s',
+    async (_what, skew) => {
+      const { store } = await joined();
+      moveDate(0); // it stands still
+      const start = Date.now();
+      vi.setSystemTime(start + skew);
+      await callbackOf((done) => store.set('a', newSession({}, HOUR), done));
+      setDatabaseClocks(new Date(start + HOUR - 1000));
+      expect(await getSession(store, 'a'), 'out too early').not.toBeNull();
+      setDatabaseClocks(new Date(start + HOUR + 1000));
+      expect(await getSession(store, 'a'), 'in too long').toBeNull();
+    },
+  );
+
   test('whose clocks differ keep the absolute timeout of a session that is busy', async () => {
     const { server, browser, at } = await atTimes();
     const advice = 'judged by the clock of a server. Keep its end in a column: chapter 9, The code';
@@ -228,7 +246,7 @@ describe('several servers', () => {
   test('that prune do not wait for rows which another one deletes', async () => {
     const { knex, store } = await joined();
     await addExpired(knex, 3);
-    const other = await knex.transaction();
+    const other = await begin(knex);
     await other('sessions').where('sid', 'like', '%1').delete();
     const logged = keepErrorLog();
     await store.prune(); // or it waits until PostgreSQL ends the statement
@@ -242,7 +260,7 @@ describe('one server', () => {
   test('does the work on one session in order, and on others meanwhile', async () => {
     const { knex, store } = await joined();
     for (const sid of ['a', 'b']) await callbackOf((done) => store.set(sid, newSession(), done));
-    const busy = await knex.transaction(); // the first call waits for it
+    const busy = await begin(knex); // the first call waits for it
     await busy('sessions')
       .where({ sid: store.storedId('a') })
       .forUpdate();
@@ -288,7 +306,7 @@ describe('one server', () => {
   test('lives on when PostgreSQL ends its connections', async () => {
     const { server, browser } = await loggedIn(step);
     keepErrorLog();
-    const busy = await server.knex.transaction();
+    const busy = await begin(server.knex);
     await busy.raw('lock table sessions');
     const waiting = browser.get('/api/me');
     const answer = waiting.then(({ status }) => status);
@@ -322,6 +340,15 @@ async function join(url: string): Promise<Knex> {
   const knex = await joinDatabase(url);
   onTestFinished(() => knex.destroy());
   return knex;
+}
+
+/** A transaction that ends with the test, if not before. */
+async function begin(knex: Knex): Promise<Knex.Transaction> {
+  const transaction = await knex.transaction();
+  onTestFinished(async () => {
+    if (!transaction.isCompleted()) await transaction.rollback();
+  });
+  return transaction;
 }
 
 /** A server's connections to a new database, and its store. */
