@@ -102,7 +102,7 @@ export class Users {
    */
   async remove(username: string, more: (knex: Knex) => Promise<unknown> = async () => {}) {
     const removal = async (transaction: Knex) => {
-      // First the user, as in setPassword: two changes that lock in different orders could wait for each other.
+      // First the user, as in setPassword: of two changes, one waits for the other, and never each for the other.
       await transaction<User>('users').where({ username }).forUpdate().first();
       await more(transaction);
       await transaction<User>('users').where({ username }).delete();
@@ -118,8 +118,8 @@ export class Users {
   async setPassword(id: number, password: string, more: (knex: Knex) => Promise<unknown>) {
     const password_hash = await this.#hash(password);
     const change = async (transaction: Knex) => {
-      await more(transaction); // first, as in remove: two of them wait for each other, but only in one direction
       await transaction<User>('users').where({ id }).update({ password_hash });
+      await more(transaction);
     };
     await this.#wait(this.#knex.transaction(change));
   }
