@@ -1,14 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Client } from 'pg';
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type OwnPostgres, startPostgres } from '#database/postgres.ts';
 import { Browser } from '#tools/browser.ts';
 import { beginUpload } from '#tools/measure.ts';
-import { ChildProcess } from '#tools/processes.ts';
 import { ServerProcess } from '#tools/server-process.ts';
-import { root } from '#tools/steps.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
 import { visitor } from './load.ts';
 import { send } from './requests.ts';
@@ -22,6 +18,7 @@ import {
   me,
   patience,
   processIds,
+  StepsCopy,
   startLoad,
 } from './several-servers.ts';
 import { fastBcrypt } from './spawn.ts';
@@ -209,56 +206,6 @@ describe('the servers of step 09, on one PostgreSQL,', { timeout: 120_000 }, () 
     expect({ code, stderr }).toEqual({ code: 1, stderr: tooNew });
   });
 
-  describe('when there is only one,', () => {
-    let one: ServerProcess;
-
-    beforeAll(async () => {
-      one = await start({ SERVERS: '1' });
-      return async () => {
-        await one.end('SIGKILL');
-      };
-    }, 60_000);
-
-    test('are replaced without a failed request, too; the old one is not ready any more', async () => {
-      const [before] = await processIds(one.url, 1);
-      const load = await startLoad(one.url, cookies);
-      const deployed = deploy(one);
-      await expect.poll(() => get('/ready', one.url), patience).toBe(503);
-      expect(await get('/health', one.url)).toBe(200);
-      await deployed;
-      expect(await get('/ready', one.url)).toBe(200);
-      await load.stop();
-      expect(load.outcomes).toEqual([200]);
-      expect(await processIds(one.url, 1)).not.toContain(before);
-    });
-
-    test.skipIf(process.platform === 'win32')(
-      'stop although PostgreSQL does not answer',
-      async () => {
-        const client = new Client(postgres.url);
-        await client.connect();
-        const { rows } = await client.query(
-          'select pid from pg_stat_activity where datname is not null and pid <> pg_backend_pid()',
-        );
-        await client.end();
-        for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
-        onTestFinished(() => {
-          for (const { pid } of rows) process.kill(pid, 'SIGCONT');
-        });
-        expect(await me(one.url, cookies[0] ?? '')).toBe(503);
-        process.kill(one.processId ?? 0, 'SIGTERM');
-        expect(await one.ended).toMatchObject({ code: 0, signal: null });
-      },
-    );
-  });
-
-  test('stop in order although another is just starting', async () => {
-    const one = await start({ SERVERS: '1' });
-    one.signal('SIGHUP');
-    const { code, stderr } = await one.end('SIGTERM');
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  });
-
   function start(more: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
     return ServerProcess.start(step, { DATABASE_URL: postgres.url, ...more }, { preload });
   }
@@ -318,17 +265,15 @@ test('control: two servers of step 02, started in the same way, do not share the
 });
 
 describe('a PostgreSQL of its own', { timeout: 120_000 }, () => {
-  let project: string;
+  let steps: StepsCopy;
 
   beforeAll(async () => {
-    const { path, remove } = await makeTemporaryFolder();
-    project = path;
-    await copySteps(path);
-    return remove;
+    steps = await StepsCopy.make();
+    return steps.remove;
   }, 60_000);
 
   test('stops with its servers: at SIGTERM, what was sent is answered', async () => {
-    const server = await start();
+    const server = await steps.start();
     await new Browser(server.url).register(visitor);
     const load = await startLoad(server.url, [await logIn(server.url)]);
     const told = performance.now();
@@ -338,80 +283,23 @@ describe('a PostgreSQL of its own', { timeout: 120_000 }, () => {
     const before = load.sent.filter(({ begun }) => begun < told - 100);
     expect([...new Set(before.map(({ outcome }) => outcome))]).toEqual([200]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(await contentOf(join(data(), 'postmaster.pid'))).toBe('');
+    expect(await steps.postmaster()).toBeUndefined();
   });
 
   test('ends within five seconds of a kill -9 of the first process, as the servers do; the next start finds the sessions', async () => {
-    const server = await start();
+    const server = await steps.start();
     const cookie = await logIn(server.url);
-    const ids = [...(await processIds(server.url)), Number((await postmaster())[0])];
+    const ids = [...(await processIds(server.url)), (await steps.postmaster()) ?? 0];
     expect(ids.filter(isRunning)).toEqual(ids);
     const killed = performance.now();
     process.kill(server.processId ?? 0, 'SIGKILL');
     await expect.poll(() => ids.filter(isRunning), { interval: 20, timeout: 5000 }).toEqual([]);
     figures({ sent: [] }, { allGone: performance.now() - killed });
-    const next = await start({ SERVERS: '1' });
+    const next = await steps.start({ SERVERS: '1' });
     expect(await me(next.url, cookie)).toBe(200);
     await next.end('SIGTERM');
   });
-
-  test('that a killed run left running is ended, and started again', async () => {
-    const left = await startPostgres(join(data(), '..'));
-    onTestFinished(() => left.stop());
-    await writeFile(join(data(), '../owner'), String(await idOfDead()));
-    const [id] = await postmaster();
-    const server = await start({ SERVERS: '1' });
-    expect(server.stdout).not.toContain(new URL(left.url).host);
-    expect((await postmaster())[0]).not.toBe(id);
-    await logIn(server.url);
-    await server.end('SIGTERM');
-  });
-
-  test('serves a rolling deploy of new code; code that is broken is not deployed', async () => {
-    const server = await start({ SERVERS: '1' });
-    const [before] = await processIds(server.url, 1);
-    const entry = join(project, script);
-    const code = await readFile(entry, 'utf8');
-    await writeFile(entry, `throw new Error('This code is broken.');`);
-    server.signal('SIGHUP');
-    await server.printed(({ stderr }) => stderr.includes('continue as they are'), 60_000);
-    expect(await processIds(server.url, 1)).toEqual([before]);
-    await writeFile(
-      entry,
-      code.replace('const knex', "console.log('This code is new.');\n    const knex"),
-    );
-    await deploy(server);
-    expect(server.stdout).toContain('This code is new.\n');
-    expect(server.stderr, 'printed after the deploy that failed').toMatch(/as they are\.\n$/);
-    await writeFile(entry, code);
-    await server.end('SIGTERM');
-  });
-
-  async function start(environment: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
-    const server = await ServerProcess.startScript(join(project, script), environment, { preload });
-    onTestFinished(async () => {
-      await server.end('SIGKILL');
-    });
-    return server;
-  }
-
-  function data(): string {
-    return join(project, `database/${step}.postgresql/data`);
-  }
-
-  async function postmaster(): Promise<string[]> {
-    return (await contentOf(join(data(), 'postmaster.pid'))).split('\n');
-  }
 });
-
-/** Copies what a step's server needs: it keeps its own PostgreSQL in the project's folder. */
-async function copySteps(folder: string): Promise<void> {
-  const isCode = (path: string) => !/\.(postgresql|sqlite3)|steps\/practice/.test(path);
-  for (const path of ['package.json', 'steps', 'database']) {
-    await cp(join(root, path), join(folder, path), { recursive: true, filter: isCode });
-  }
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');
-}
 
 /** @returns whether a process is running; one that has ended may still be listed, until its parent has noticed. */
 function isRunning(id: number): boolean {
@@ -422,16 +310,6 @@ function isRunning(id: number): boolean {
   }
   const status = process.platform === 'linux' ? readFileSync(`/proc/${id}/stat`, 'utf8') : '';
   return !/\) Z /.test(status);
-}
-
-async function idOfDead(): Promise<number> {
-  const child = new ChildProcess(process.execPath, ['-e', '']);
-  await child.ended;
-  return child.processId ?? 0;
-}
-
-function contentOf(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => '');
 }
 
 /** For PostgreSQL: enough for all servers here, and few enough to take them all. */

@@ -1,12 +1,17 @@
 import { once } from 'node:events';
+import { cp, readFile, symlink } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished } from 'vitest';
 import { demo } from '#steps/shared/demo-account.ts';
 import { Browser, replay } from '#tools/browser.ts';
-import type { ServerProcess } from '#tools/server-process.ts';
+import { ServerProcess } from '#tools/server-process.ts';
+import { root } from '#tools/steps.ts';
+import { makeTemporaryFolder } from '#tools/temporary.ts';
 import { Load } from './load.ts';
 import { send } from './requests.ts';
+import { fastBcrypt } from './spawn.ts';
 
 // For tests of several servers that share one address.
 
@@ -101,4 +106,53 @@ export async function inspect(url: string, cookie = '', agent: Agent | false = f
 export async function expectAllLoggedIn(url: string, cookies: string[]): Promise<void> {
   const answers = await Promise.all(cookies.map((cookie) => replay(url, cookie)));
   expect(answers.map(({ status }) => status)).toEqual(cookies.map(() => 200));
+}
+
+/** A copy of the steps, in which step 09 keeps the data of its own PostgreSQL. */
+export class StepsCopy {
+  readonly folder: string;
+  /** Deletes it. */
+  readonly remove: () => Promise<void>;
+
+  private constructor(folder: string, remove: () => Promise<void>) {
+    this.folder = folder;
+    this.remove = remove;
+  }
+
+  static async make(): Promise<StepsCopy> {
+    const { path, remove } = await makeTemporaryFolder();
+    const isCode = (path: string) => !/\.(postgresql|sqlite3)|steps\/practice/.test(path);
+    for (const part of ['package.json', 'steps', 'database']) {
+      await cp(join(root, part), join(path, part), { recursive: true, filter: isCode });
+    }
+    await symlink(join(root, 'node_modules'), join(path, 'node_modules'), 'junction');
+    return new StepsCopy(path, remove);
+  }
+
+  /** The `server.ts` of step 09. */
+  get script(): string {
+    return join(this.folder, 'steps/09-many-servers/server.ts');
+  }
+
+  /** The folder of its PostgreSQL. */
+  get postgres(): string {
+    return join(this.folder, 'database/09-many-servers.postgresql');
+  }
+
+  /** Starts step 09, until the test has finished. */
+  async start(environment: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
+    const options = { preload: [fastBcrypt] };
+    const server = await ServerProcess.startScript(this.script, environment, options);
+    onTestFinished(async () => {
+      await server.end('SIGKILL');
+    });
+    return server;
+  }
+
+  /** @returns the id of its PostgreSQL's first process, while it runs. */
+  async postmaster(): Promise<number | undefined> {
+    const file = join(this.postgres, 'data/postmaster.pid');
+    const content = await readFile(file, 'utf8').catch(() => '');
+    return Number(content.split('\n')[0]) || undefined;
+  }
 }

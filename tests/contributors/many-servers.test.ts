@@ -1,16 +1,24 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from 'pg';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type OwnPostgres, startPostgres } from '#database/postgres.ts';
 import { Browser } from '#tools/browser.ts';
+import { ChildProcess } from '#tools/processes.ts';
 import { ServerProcess } from '#tools/server-process.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
 import { visitor } from '../load.ts';
+import { send } from '../requests.ts';
 import {
   askEach,
   deploy,
   expectAllLoggedIn,
   figures,
   logIn,
+  me,
+  patience,
   processIds,
+  StepsCopy,
   startLoad,
 } from '../several-servers.ts';
 import { fastBcrypt } from '../spawn.ts';
@@ -57,9 +65,9 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
       const failed = load.sent.filter(({ outcome }) => outcome !== 200);
       expect(failed.filter(({ begun }) => begun > noticed)).toEqual([]);
     }
-    const [first = 0, second = 0] = await processIds(server.url);
+    const [victim = 0] = await processIds(server.url);
     const deployed = deploy(server);
-    for (const id of [first, second]) process.kill(id, 'SIGKILL');
+    process.kill(victim, 'SIGKILL');
     await deployed;
     await expectServers(server.url, 2);
     await expectAllLoggedIn(server.url, cookies);
@@ -72,13 +80,69 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
     await expectServers(server.url, 4);
   });
 
+  describe('when there is only one,', () => {
+    let one: ServerProcess;
+
+    beforeAll(async () => {
+      one = await startServers('1');
+      return async () => {
+        await one.end('SIGKILL');
+      };
+    }, 60_000);
+
+    test('are replaced without a failed request, too; the old one is not ready any more', async () => {
+      const [before] = await processIds(one.url, 1);
+      const load = await startLoad(one.url, [await logIn(one.url)]);
+      const deployed = deploy(one);
+      await expect.poll(() => send('GET', `${one.url}/ready`), patience).toBe(503);
+      expect(await send('GET', `${one.url}/health`)).toBe(200);
+      await deployed;
+      expect(await send('GET', `${one.url}/ready`)).toBe(200);
+      await load.stop();
+      expect(load.outcomes).toEqual([200]);
+      expect(await processIds(one.url, 1)).not.toContain(before);
+    });
+
+    test.skipIf(process.platform === 'win32')(
+      'stop although PostgreSQL does not answer',
+      async () => {
+        const cookie = await logIn(one.url);
+        const client = new Client(postgres.url);
+        await client.connect();
+        const { rows } = await client.query(
+          'select pid from pg_stat_activity where datname is not null and pid <> pg_backend_pid()',
+        );
+        await client.end();
+        for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
+        onTestFinished(() => {
+          for (const { pid } of rows) process.kill(pid, 'SIGCONT');
+        });
+        expect(await me(one.url, cookie)).toBe(503);
+        process.kill(one.processId ?? 0, 'SIGTERM');
+        expect(await one.ended).toMatchObject({ code: 0, signal: null });
+      },
+    );
+  });
+
+  test('stop in order although another is just starting', async () => {
+    const one = await startServers('1');
+    one.signal('SIGHUP');
+    const { code, stderr } = await one.end('SIGTERM');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
   async function start(SERVERS: string): Promise<ServerProcess> {
-    const environment = { DATABASE_URL: postgres.url, SERVERS };
-    const options = { preload: [fastBcrypt] };
-    const server = await ServerProcess.start('09-many-servers', environment, options);
+    const server = await startServers(SERVERS);
     onTestFinished(async () => {
       await server.end('SIGKILL');
     });
+    return server;
+  }
+
+  async function startServers(SERVERS: string): Promise<ServerProcess> {
+    const environment = { DATABASE_URL: postgres.url, SERVERS };
+    const options = { preload: [fastBcrypt] };
+    const server = await ServerProcess.start('09-many-servers', environment, options);
     await new Browser(server.url).register(visitor);
     return server;
   }
@@ -93,3 +157,50 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
     expect(ids.size).toBe(number);
   }
 });
+
+describe('a PostgreSQL of its own', { timeout: 120_000 }, () => {
+  let steps: StepsCopy;
+
+  beforeAll(async () => {
+    steps = await StepsCopy.make();
+    return steps.remove;
+  }, 60_000);
+
+  test('that a killed run left running is ended, and started again', async () => {
+    const left = await startPostgres(steps.postgres);
+    onTestFinished(() => left.stop());
+    await writeFile(join(steps.postgres, 'owner'), String(await idOfDead()));
+    const id = await steps.postmaster();
+    const server = await steps.start({ SERVERS: '1' });
+    expect(server.stdout).not.toContain(new URL(left.url).host);
+    expect(await steps.postmaster()).not.toBe(id);
+    await logIn(server.url);
+    await server.end('SIGTERM');
+  });
+
+  test('serves a rolling deploy of new code; code that is broken is not deployed', async () => {
+    const server = await steps.start({ SERVERS: '1' });
+    const [before] = await processIds(server.url, 1);
+    const entry = steps.script;
+    const code = await readFile(entry, 'utf8');
+    await writeFile(entry, `throw new Error('This code is broken.');`);
+    server.signal('SIGHUP');
+    await server.printed(({ stderr }) => stderr.includes('continue as they are'), 60_000);
+    expect(await processIds(server.url, 1)).toEqual([before]);
+    await writeFile(
+      entry,
+      code.replace('const knex', "console.log('This code is new.');\n    const knex"),
+    );
+    await deploy(server);
+    expect(server.stdout).toContain('This code is new.\n');
+    expect(server.stderr, 'printed after the deploy that failed').toMatch(/as they are\.\n$/);
+    await writeFile(entry, code);
+    await server.end('SIGTERM');
+  });
+});
+
+async function idOfDead(): Promise<number> {
+  const child = new ChildProcess(process.execPath, ['-e', '']);
+  await child.ended;
+  return child.processId ?? 0;
+}
