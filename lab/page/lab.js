@@ -108,6 +108,7 @@ window.addEventListener('focus', () => {
 
 /** Shows a new state of a step, and what it means for the reader's login. @param {StepState} state */
 async function show(state) {
+  const isExpected = isBusy; // then the button announces what it did
   const known = cards.get(state.step);
   const before = known?.state;
   const card = known ?? new StepCard(state);
@@ -118,7 +119,7 @@ async function show(state) {
   if (!isNew && before.isBroken === state.isBroken) return;
   if (state.phase === 'up') await card.check();
   updateButtons();
-  if (isBusy) return;
+  if (isBusy || isExpected) return;
   const news = isNew ? newsOfServer(card) : newsOfDatabase(card);
   if (before && news) announce(news);
   if (isWelcome && !areStarting()) {
