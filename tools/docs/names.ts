@@ -6,7 +6,7 @@ import { type Block, type Piece, Problem, type Text } from './markdown.ts';
 
 // Leaves out the files that a reader's practice and servers create.
 const FILE =
-  /^#?(?!steps\/practice|.*\.sqlite3$)((?:(?:steps|database|tests|tools|lab)\/[\w./-]*|[\w-]+(?:\.[\w-]+)*\.(?:ts|js|cjs|json|md|html|css)))$/g;
+  /^#?(?!steps\/practice|.*\.(?:sqlite3|postgresql)$)((?:(?:steps|database|tests|tools|lab)\/[\w./-]*|[\w-]+(?:\.[\w-]+)*\.(?:ts|js|cjs|json|md|html|css)))$/g;
 /** The names in `npm run step 3`, `npm start` or `npm test 03`, and the steps. */
 const NPM = /\bnpm (?:run (?:-s )?)?([a-z][\w:-]*)/g;
 const STEPS = /\bnpm (?:test|run (?:step|diff|sessions|practice))((?: [\w-]+)+)/g;
@@ -49,7 +49,7 @@ export async function checkNames(texts: Text[]): Promise<{ text: Text; problems:
     check('file', find(text.code, FILE), isFile);
     check('npm script', find(typed, NPM), (name) => ['ci', 'install', ...scripts].includes(name));
     check('step', find(find(typed, STEPS), /(?<= )(\d+)\b/g), isStep);
-    check('setting', find(typed, SETTING), (name) => settings.includes(name));
+    check('setting', find(typed, SETTING), (name) => ['DEBUG', ...settings].includes(name)); // DEBUG is express-session's
     check('test or message', find(text.code, SENTENCE), (words) => code.includes(words));
     check('target', text.links, (link) => isTarget(link, text));
     for (const block of text.blocks.filter(({ language }) => language === 'mermaid')) {

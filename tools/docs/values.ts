@@ -8,7 +8,9 @@ const kinds = {
   signature: /(?<=s%3A[\w-]{32}\.)(?:\w|%2B|%2F){43}(?!\w|%)/,
   // A session id, or its beginning before a "…".
   id: /(?:(?<=s:|s%3A)|(?<![\w%-])(?=[\w-]*[A-Z\d]))(?:[\w-]{32}(?![\w-])|[\w-]{8}(?=…))|(?<=s%3A)[\w-]{9,31}(?=…)/,
-  process: /(?<=\bprocess(?:es)? |"processId": |\bkill -\w+ |\(node:)\d+/,
+  process:
+    /(?<=\b[Pp]rocess |\b(?:servers|replaced:) (?:\d+, )*|"processId": |\bkill -\w+ |\(node:)\d+/,
+  port: /(?<=postgres@127\.0\.0\.1:)\d+/,
   // express-session computes it from the expiry, which can lose a millisecond.
   age: /(?<="originalMaxAge": ?)86(?:400000|399999)/,
   duration: /(?<![\w.])\d+(?:\.\d+)?(?=m?s\b)/,
