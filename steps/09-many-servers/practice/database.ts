@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { inTime } from '#database/in-time.ts';
 import { hardening, sessionsTable, sharing } from '#database/migrations/index.ts';
 import * as shared from '#database/open.ts';
 
@@ -24,4 +25,11 @@ export function openDatabase(url: string): Promise<Knex> {
 export function joinDatabase(url: string): Promise<Knex> {
   const use = (knex: Knex) => knex.raw('select 1');
   return shared.connect(url, use, { ...settings, pool });
+}
+
+/** Waits for the end of work in the database, but not if the database no longer answers: a server must be able to stop. */
+export async function finish(work: Promise<void>): Promise<void> {
+  await inTime(work).catch((error) =>
+    console.error(`The database was not closed: ${shared.reason(error)}`),
+  );
 }
