@@ -127,7 +127,7 @@ describe('several servers', () => {
     });
     const errors = (await Promise.all(saves)).map(([call]) => call?.[0]);
     const advice = 'insert with onConflict: chapter 9, The code';
-    expect(errors, advice).toEqual(Array(100).fill(null));
+    expect(errors.find(Boolean) ?? null, advice).toBeNull();
     expect(await knex('sessions')).toHaveLength(1);
   });
 

@@ -12,7 +12,7 @@ const headings = [...text.matchAll(/^#{3,4} (.+)$/gm)].map(([, heading]) => head
 const toPractise = stepNames.filter((step) => readStep(stepFolder(step)).firstMove);
 
 // Each runs all tests of a step in a process of its own.
-describe('npm run practice', { timeout: 120_000 }, () => {
+describe('npm run practice', { timeout: 240_000 }, () => {
   test.each(toPractise)(
     '%s: the code of the step before fails, and each failing test says what to do',
     async (step) => {
