@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
+import { isPostgresUrl } from '#database/open.ts';
 import type { TemporaryDatabase } from './databases.ts';
 import { ChildProcess, type Ended } from './processes.ts';
 import { root } from './steps.ts';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
-const CLEANUP_TIMEOUT = 1000; // in milliseconds
+const CLEANUP_TIMEOUT = 5000; // in milliseconds
 
 interface Options {
   /** Modules that the process loads before its script, by their paths in the project. */
@@ -91,7 +92,7 @@ export class ServerProcess extends ChildProcess {
    * @param database for which time passes as well.
    * @returns how many of them are still in the store.
    */
-  async passDay({ passTime }: Pick<TemporaryDatabase, 'passTime'>): Promise<number> {
+  async passDay({ url, passTime }: TemporaryDatabase): Promise<number> {
     // Hour by hour, as timers would see it. Counting waits for the clean-up of that hour if there is only one
     // connection to the database.
     for (let hour = 0; hour < 26; hour++) {
@@ -99,7 +100,7 @@ export class ServerProcess extends ChildProcess {
       await this.advance(HOUR);
       await this.countSessions();
     }
-    const deadline = Date.now() + CLEANUP_TIMEOUT;
+    const deadline = Date.now() + (isPostgresUrl(url) ? CLEANUP_TIMEOUT : 0);
     let left = await this.countSessions();
     while (left > 0 && Date.now() < deadline) left = await this.countSessions();
     return left;
