@@ -16,9 +16,13 @@ const settings: Knex.Config = {
   acquireConnectionTimeout: 30_000, // as in step 05
 };
 
-/** Opens the database and brings its tables up to date: for the one process that does so before the servers start. */
+/**
+ * Opens the database and brings its tables up to date: for the one process that does so before the servers start. It
+ * keeps one connection open, for the pruning.
+ */
 export function openDatabase(url: string): Promise<Knex> {
-  return shared.openDatabase(url, { migrations, settings: { ...settings, pool } });
+  const keepOne = { ...pool, min: 1 };
+  return shared.openDatabase(url, { migrations, settings: { ...settings, pool: keepOne } });
 }
 
 /** Opens the database for a server, which leaves the tables as they are. */
