@@ -1,8 +1,8 @@
 import type { Knex } from 'knex';
 
 /**
- * A moment, for a query to write or to compare with: now, or some time from now. PostgreSQL takes its own clock, because
- * the servers that share it may disagree about the time; SQLite takes this machine's.
+ * Now, or some time from now, as a value in a query. PostgreSQL uses its own clock, because the servers that share it
+ * may disagree about the time. SQLite uses this machine's.
  *
  * @param duration in milliseconds.
  */

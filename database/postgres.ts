@@ -182,12 +182,13 @@ function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-function isAlive(processId: number): boolean {
+/** @returns whether there is such a process. */
+export function isAlive(processId: number): boolean {
   try {
     process.kill(processId, 0);
     return processId > 0;
-  } catch {
-    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'; // it belongs to another user
   }
 }
 

@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '#database/postgres.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
 
 const prefix = 'keep-users-logged-in-lab-';
@@ -15,14 +16,4 @@ export async function makeDatabaseFolder() {
     if (owner && !isAlive(owner)) await rm(join(tmpdir(), name), { recursive: true, force: true });
   }
   return makeTemporaryFolder(`${prefix}${process.pid}-`);
-}
-
-/** @returns whether there is such a process. */
-export function isAlive(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'; // it belongs to another user
-  }
 }

@@ -9,7 +9,7 @@ export const visitor = { username: 'visitor', password: 'a password' };
 /** A status, or the code of the error when there was no response. */
 type Outcome = number | string;
 
-/** A steady load of reads, logins and visits to the page. It goes on until `stop`. */
+/** A steady load of reads, logins and visits to the page. It continues until `stop`. */
 export class Load {
   /** All requests that have ended. Times are in milliseconds, on the clock of `performance.now()`. */
   readonly sent: { what: string; begun: number; took: number; outcome: Outcome }[] = [];
@@ -28,7 +28,9 @@ export class Load {
   constructor(url: string, cookies: string[], { keepAlive = false, rest = 20 } = {}) {
     this.#url = url;
     this.#rest = rest;
-    this.#agent = keepAlive && new Agent({ keepAlive });
+    // As a load balancer must: it closes an idle connection before the server does, after 5 seconds. If both did at the
+    // same moment, a request could be on its way.
+    this.#agent = keepAlive && new Agent({ keepAlive, timeout: 2000 });
     let turn = 0;
     const read = (path: string) => () => {
       turn += 1;

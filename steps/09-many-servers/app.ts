@@ -18,7 +18,7 @@ import { devRoutes } from '#steps/shared/dev-routes.ts';
 import { answerErrors, createError } from '#steps/shared/errors.ts';
 import type { Guard } from '#steps/shared/guard.ts';
 import { page } from '#steps/shared/page.ts';
-import { health, lastAnswers } from './health.ts';
+import { drain, health } from './health.ts';
 import { answerUnavailable } from './unavailable.ts';
 
 const login = credentials.extend({
@@ -37,7 +37,7 @@ export function createApp({ knex, store, users, protection }: Parts) {
 
   const app = express().set('trust proxy', trustProxy);
   Object.assign(app.locals, { hasDevices: true, cookieNote: note }); // for the page
-  app.use(health(knex), lastAnswers); // before everything that a check of a load balancer would not pass
+  app.use(health(knex), drain); // first: a load balancer has no session, and asks by an address
   app.use(securityHeaders);
   if (hosts || !production) app.use(refuseOtherHosts(hosts));
   app.use(page); // before the session: viewing the page creates none

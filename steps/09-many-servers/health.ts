@@ -2,10 +2,10 @@ import { type RequestHandler, Router } from 'express';
 import type { Knex } from 'knex';
 import { inTime } from '#database/in-time.ts';
 
-// The first process says so to a server that it is about to stop, a second before.
-let isLeaving = false;
+// The first process says so to a server a second before it stops it.
+let isDraining = false;
 process.on('message', (message) => {
-  if (message === 'take leave') isLeaving = true;
+  if (message === 'drain') isDraining = true;
 });
 
 /**
@@ -22,7 +22,7 @@ export function health(knex: Knex): Router {
       res.json({ status: 'alive' });
     })
     .get('/ready', async (_req, res) => {
-      const isReady = !isLeaving && (await answers(knex));
+      const isReady = !isDraining && (await answers(knex));
       res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready' });
     });
 }
@@ -35,7 +35,7 @@ async function answers(knex: Knex): Promise<boolean> {
 }
 
 /** Answers of a server that is about to stop ask the client to open its next connection to another one. */
-export const lastAnswers: RequestHandler = (_req, res, next) => {
-  if (isLeaving) res.set('Connection', 'close');
+export const drain: RequestHandler = (_req, res, next) => {
+  if (isDraining) res.set('Connection', 'close');
   next();
 };

@@ -2,7 +2,7 @@ import cluster, { type Address, type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const LEAVE = 1000; // milliseconds in which a server that is replaced still accepts connections
+const DRAINING = 1000; // milliseconds in which a server that is replaced still accepts connections
 const RETRY = 1000; // milliseconds until another attempt, when a server ended before it listened
 
 /** Server processes that share one address. Each ends with this process, however that ends. */
@@ -94,8 +94,8 @@ export class Servers {
 
   /** Ends a server that others have taken the place of: no connection is refused, no request cut off. */
   async #retire(worker: Worker): Promise<void> {
-    tell(worker, 'take leave');
-    await pause(LEAVE);
+    tell(worker, 'drain');
+    await pause(DRAINING);
     await this.#end(worker);
   }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { isAlive } from '#lab/databases.ts';
+import { isAlive } from '#database/postgres.ts';
 import { readStep } from '#steps/shared/step.ts';
 import { launchChromium } from '#tools/chromium.ts';
 import type { ServerProcess } from '#tools/server-process.ts';

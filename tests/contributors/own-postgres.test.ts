@@ -57,7 +57,7 @@ describe('the PostgreSQL that step 9 has of its own, without DATABASE_URL', () =
     expect(isRunning()).toBe(false);
   });
 
-  test('npm run sessions 9 reads the one that a server uses, which goes on', async () => {
+  test('npm run sessions 9 reads the one that a server is using, and leaves it running', async () => {
     const server = await start('09-many-servers');
     try {
       const { stdout } = await project.run('sessions', '9');

@@ -17,8 +17,8 @@ const settings: Knex.Config = {
 };
 
 /**
- * Opens the database and brings its tables up to date: for the one process that does so before the servers start. It
- * keeps one connection open, for the pruning.
+ * Opens the database and brings its tables up to date: for the one process that does so before the servers start. One
+ * connection stays open, because this process prunes every hour.
  */
 export function openDatabase(url: string): Promise<Knex> {
   const keepOne = { ...pool, min: 1 };
