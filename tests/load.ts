@@ -28,8 +28,7 @@ export class Load {
   constructor(url: string, cookies: string[], { keepAlive = false, rest = 20 } = {}) {
     this.#url = url;
     this.#rest = rest;
-    // As a load balancer must: it closes an idle connection before the server does, after 5 seconds. If both did at the
-    // same moment, a request could be on its way.
+    // Idle connections end before the server ends them, after 5 seconds: a request could be on its way just then.
     this.#agent = keepAlive && new Agent({ keepAlive, timeout: 2000 });
     let turn = 0;
     const read = (path: string) => () => {

@@ -10,8 +10,13 @@ const noSuchRoute: RequestHandler = () => {
 
 // Four parameters make it an error handler: Express counts them.
 const sendError: ErrorRequestHandler = (error, _req, res, next) => {
+  if (res.writableEnded) {
+    // The answer is complete. Closing its connection could only hit the client's next request.
+    console.error(error);
+    return;
+  }
   if (res.headersSent) {
-    next(error); // too late for an answer; Express closes the connection
+    next(error); // too late for another answer; Express logs it and closes the connection
     return;
   }
   const refusal = refusalOf(error);

@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { Agent } from 'node:http';
 import express from 'express';
 import request from 'supertest';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { answerErrors, createError } from '#steps/shared/errors.ts';
+import { urlOf } from '#steps/shared/serve.ts';
+import { send } from '../requests.ts';
 
 const app = express();
 app.set('env', 'development'); // Express logs what it handles itself, except in tests
@@ -22,6 +26,10 @@ app.get('/foreign', () => {
 app.get('/late', (_req, res) => {
   res.write('half an answer');
   throw new Error('too late');
+});
+app.get('/after', (_req, res, next) => {
+  res.end('an answer');
+  setImmediate(next, new Error('the store failed later'));
 });
 app.use(answerErrors);
 
@@ -82,5 +90,22 @@ describe('any other error', () => {
     expect(log).toContain('too late');
     const { status } = await request(app).get('/refuse');
     expect(status).toBe(418);
+  });
+
+  test('after the answer is complete: it is logged, and the connection stays open', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const server = app.listen(0);
+    await once(server, 'listening');
+    onTestFinished(() => {
+      agent.destroy();
+      server.close();
+    });
+    const sockets = new Set();
+    server.on('connection', (socket) => sockets.add(socket));
+    const ask = () => send('GET', `${urlOf(server)}/after`, {}, '', { agent });
+    expect(await ask()).toBe(200);
+    await expect.poll(() => errorLog.mock.calls.length, 'the error was not logged').toBe(1);
+    expect(await ask()).toBe(200);
+    expect(sockets.size, 'the connection was closed, and the next request may be lost').toBe(1);
   });
 });
