@@ -29,7 +29,7 @@ app.get('/late', (_req, res) => {
 });
 app.get('/after', (_req, res, next) => {
   res.end('an answer');
-  setImmediate(next, new Error('the store failed later'));
+  setImmediate(() => next(new Error('the store failed later')));
 });
 app.use(answerErrors);
 
@@ -104,7 +104,8 @@ describe('any other error', () => {
     server.on('connection', (socket) => sockets.add(socket));
     const ask = () => send('GET', `${urlOf(server)}/after`, {}, '', { agent });
     expect(await ask()).toBe(200);
-    await expect.poll(() => errorLog.mock.calls.length, 'the error was not logged').toBe(1);
+    const message = 'the error was not logged';
+    await expect.poll(() => errorLog.mock.calls.length, { message }).toBe(1);
     expect(await ask()).toBe(200);
     expect(sockets.size, 'the connection was closed, and the next request may be lost').toBe(1);
   });
