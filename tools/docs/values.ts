@@ -9,7 +9,7 @@ const kinds = {
   // A session id, or its beginning before a "…".
   id: /(?:(?<=s:|s%3A)|(?<![\w%-])(?=[\w-]*[A-Z\d]))(?:[\w-]{32}(?![\w-])|[\w-]{8}(?=…))|(?<=s%3A)[\w-]{9,31}(?=…)/,
   process:
-    /(?<=\b[Pp]rocess |\b(?:servers|replaced:) (?:\d+, )*|"processId": |\bkill -\w+ |\(node:)\d+/,
+    /(?<=\b[Pp]rocess |\b(?:servers|replaced:) (?:\d+, )*|"processId": |\bkill -\w+ |\/proc\/|\(node:)\d+/,
   port: /(?<=postgres@127\.0\.0\.1:)\d+/,
   // express-session computes it from the expiry, which can lose a millisecond.
   age: /(?<="originalMaxAge": ?)86(?:400000|399999)/,
