@@ -65,7 +65,7 @@ export function createApp({ knex, store, users, protection }: Parts) {
     });
   });
 
-  // The guard reads the user on every request: a new name or a deletion takes effect at once.
+  // The guard reads the user on every request, so a new name or a deletion takes effect at once.
   const requireLogin: Guard = async (req, res, next) => {
     const user = await users.findById(req.session.userId);
     if (!user) throw createError(401, 'Log in first.');

@@ -7,7 +7,7 @@ import { isSafe } from './cookie.ts';
 // request (CSRF); a domain of the attacker's points at this machine, so that their page counts as ours (DNS rebinding).
 
 /**
- * Refuses what pages of other sites send, unless it changes nothing. Browsers say where a request comes from, in
+ * Refuses requests from pages of other sites, unless they change nothing. Browsers say where a request comes from, in
  * Sec-Fetch-Site, or in Origin if they are old. A request with neither comes from a program, which has no cookies
  * but its own.
  */
@@ -33,7 +33,7 @@ export function refuseOtherHosts(hosts: string[] | undefined): RequestHandler {
   };
 }
 
-/** Rebinding needs a domain name. An address is what it is. */
+/** DNS rebinding needs a domain name, so an IP address is safe. */
 function isAddress(name: string): boolean {
   return isIP(name.replace(/^\[|\]$/g, '')) !== 0;
 }

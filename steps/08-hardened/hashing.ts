@@ -19,14 +19,14 @@ const threads = new Piscina({
   idleTimeout: 10_000, // in milliseconds
 });
 
-/** Hashes passwords in threads of their own. */
+/** Hashes passwords in worker threads. */
 export const hashing: Hashing = {
   hash: (password, cost) => run('hash', [password, cost]),
   compare: (password, hash) => run('compare', [password, hash]),
 };
 
 async function run<T>(name: 'hash' | 'compare', task: [string, string | number]): Promise<T> {
-  const places = name === 'hash' ? QUEUE / 2 : QUEUE; // registrations must not keep logins out
+  const places = name === 'hash' ? QUEUE / 2 : QUEUE; // registrations must not crowd out logins
   if (threads.queueSize >= places) throw new BusyError('Too many passwords are waiting.');
   return threads.run(task, { name });
 }

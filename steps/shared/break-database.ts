@@ -40,7 +40,7 @@ export async function breakDatabase(url: string): Promise<void> {
 export async function restoreDatabase(url: string): Promise<void> {
   await withTables(url, async (knex) => {
     if (!(await knex.schema.hasTable(BROKEN))) return;
-    await knex.schema.dropTableIfExists('sessions'); // a server that was started meanwhile made one
+    await knex.schema.dropTableIfExists('sessions'); // made by a server that started meanwhile
     await knex.schema.renameTable(BROKEN, 'sessions');
     await knex.raw('create index sessions_expired_index on sessions (expired)');
   });

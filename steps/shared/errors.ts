@@ -11,14 +11,14 @@ const noSuchRoute: RequestHandler = () => {
 // Four parameters make it an error handler: Express counts them.
 const sendError: ErrorRequestHandler = (error, _req, res, next) => {
   if (res.headersSent) {
-    next(error); // too late for an answer; Express closes the connection
+    next(error); // too late for another response; Express closes the connection
     return;
   }
-  const refusal = refusalOf(error);
-  if (!refusal) console.error(error); // log it in full; send nothing internal
-  res
-    .status(refusal?.status ?? 500)
-    .json({ error: refusal?.message ?? 'Something went wrong on the server. Try again later.' });
+  const clientError = clientErrorOf(error);
+  if (!clientError) console.error(error); // log it in full; send nothing internal
+  res.status(clientError?.status ?? 500).json({
+    error: clientError?.message ?? 'Something went wrong on the server. Try again later.',
+  });
 };
 
 /**
@@ -29,7 +29,7 @@ const sendError: ErrorRequestHandler = (error, _req, res, next) => {
 export const answerErrors = [noSuchRoute, sendError];
 
 /** @returns what to answer when the client can fix the error (4xx); undefined for any other error. */
-function refusalOf(error: unknown): { status: number; message: string } | undefined {
+function clientErrorOf(error: unknown): { status: number; message: string } | undefined {
   const { status, type } = Object(error);
   if (typeof status !== 'number' || status < 400 || status > 499) return undefined;
   switch (type) {

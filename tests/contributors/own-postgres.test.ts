@@ -76,7 +76,7 @@ describe.each(['migrate', 'sessions', 'move'])('npm run %s, with a DATABASE_URL'
   test('that is not that of a PostgreSQL, says so in one line', async () => {
     const { code, stdout, stderr } = await run('file:/tmp/no.sqlite3');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^DATABASE_URL names a PostgreSQL: [^\n]+\n$/);
+    expect(stderr).toMatch(/^DATABASE_URL must name a PostgreSQL: [^\n]+\n$/);
   });
 
   test('where nothing answers, says so in one line, without the password', async () => {
