@@ -43,7 +43,7 @@ export function onKnex(store: Store, knex: Knex, remove: () => Promise<void>): S
     corrupt: async (sid) => {
       await knex('sessions')
         .where({ sid: storedId(store, sid) })
-        .update({ sess: isPostgres(knex) ? '{}' : '{"cookie":' }); // PostgreSQL lets in only JSON
+        .update({ sess: isPostgres(knex) ? '{}' : '{"cookie":' }); // PostgreSQL accepts only JSON
     },
     writes: () => writes,
     setTime: setDatabaseClocks,

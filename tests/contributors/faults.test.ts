@@ -80,7 +80,7 @@ describe.each(surviving)('the real server of %s, under load, survives', (step) =
   test('a corrupt row: nobody else is affected, and its user can log in again', async () => {
     const [victim = ''] = await logIn(server.url, 1);
     const sid = decodeURIComponent(victim).replace(/^sid=s:([^.]+)\..*$/, '$1');
-    const corrupt = isSqlite ? '{"cookie":' : '{"cookie":1}'; // PostgreSQL takes only JSON
+    const corrupt = isSqlite ? '{"cookie":' : '{"cookie":1}'; // PostgreSQL accepts only JSON
     await underLoad([200], async () => {
       await runSql(
         url,
