@@ -342,7 +342,7 @@ export function describeAttacks(
       ];
       for (const attack of requests) {
         const { status, headers: answered } = await attack.set(headers);
-        const advice = `${attack.method} ${attack.url} was obeyed. See elsewhere.ts: chapter 8, "A request from another site"`;
+        const advice = `${attack.method} ${attack.url} was obeyed. See other-sites.ts: chapter 8, "A request from another site"`;
         expect(status, advice).toBe(403);
         expect(answered['set-cookie'], 'refused, and yet it set a cookie').toBeUndefined();
       }
@@ -360,7 +360,7 @@ export function describeAttacks(
       const { server } = await registered(step);
       for (const path of ['/', '/inspect', '/api/me']) {
         const answer = await request(server.url).get(path).set('Host', 'evil.example');
-        const advice = `${path} was answered. Compare the host in elsewhere.ts: chapter 8, "A domain that points at you"`;
+        const advice = `${path} was answered. Compare the host in other-sites.ts: chapter 8, "A domain that points at you"`;
         expect(answer.status, advice).toBe(421);
       }
       for (const host of ['localhost', '127.0.0.1:3000', '[::1]:3000']) {

@@ -13,8 +13,8 @@ import { startServerFile } from './step-file.ts';
 import {
   callbackOf,
   callEach,
+  captureErrorLog,
   expectOneLine,
-  keepErrorLog,
   newSession,
   type OwnStore,
 } from './store-methods.ts';
@@ -64,7 +64,7 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
       const { knex, store } = await emptyStore(step, SessionStore);
       await callEach(store); // its first clean-up is over
       await knex.schema.renameTable('sessions', 'away');
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       const late = new SessionStore({ knex }); // made while the table is missing
       expect(late.close, 'write close(): chapter 5, the third hint').toBeTypeOf('function');
       await late.prune?.(); // its first clean-up is over
@@ -88,7 +88,7 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
     const { notSession } = databases[step.store ?? 'sqlite'];
     test(`treats a row that is ${notSession.what} as no session, and logs that without showing it`, async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       await server.knex('sessions').update({ sess: notSession.sess });
       const { status } = await browser.get('/api/me');
       const advice = 'a corrupt row was an error. Treat it as no session: chapter 5, The code';
@@ -98,7 +98,7 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
 
     test('answers a request even if it cannot extend the session, and logs that', async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       await server.knex.raw(databases[step.store ?? 'sqlite'].failUpdates);
       moveDate(HOUR); // long enough that touch must write
       const who = await Promise.race([
@@ -118,7 +118,7 @@ export function describeUsers(folder: string, SessionStore: StoreClass): void {
   describe('the wait for a user', () => {
     test('is bounded, like the wait for a session', async () => {
       const { app, driver } = await startServerFile(folder, SessionStore);
-      keepErrorLog();
+      captureErrorLog();
       const never = vi.spyOn(driver, 'acquireConnection').mockReturnValue(new Promise(() => {}));
       const login = request(app).post('/api/login').send(demo);
       const answer = await Promise.race([
@@ -147,7 +147,7 @@ export function describeFailingDatabase(
   describe('an outage of the database', () => {
     test('is a 503 that says when to try again, and one line in the log', async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       await server.knex.schema.renameTable('sessions', 'away');
       for (const path of ['/api/me', '/api/users', '/inspect']) {
         const { status, type, headers, body } = await browser.get(path);
@@ -167,7 +167,7 @@ export function describeFailingDatabase(
 
     test('fails a login, which sets no cookie and does not save its session a second time', async () => {
       const { server, browser } = await registered(step);
-      keepErrorLog();
+      captureErrorLog();
       const set = vi.spyOn(server.store, 'set').mockImplementation((_sid, _session, callback) => {
         callback?.(full());
       });
@@ -200,7 +200,7 @@ export function describeFailingDatabase(
 
     test('comes too late for a 503 when the response is on its way', async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       vi.spyOn(server.store, 'touch').mockImplementation((...args: unknown[]) => {
         const callback = args.at(-1);
         if (typeof callback === 'function') callback(full());
@@ -314,7 +314,7 @@ export function describeFailingDatabase(
       'leaves no clean-up behind: a store closed %s queries and logs nothing',
       async (_what, turns) => {
         const clock = stopClock();
-        const logged = keepErrorLog();
+        const logged = captureErrorLog();
         const { knex, store } = await emptyStore(step, SessionStore);
         for (let turn = 0; turn < turns; turn++) await callbackOf((done) => store.length(done));
         await store.close();
@@ -450,6 +450,6 @@ async function brokenStore(step: CreateAppAndDatabase, SessionStore: StoreClass)
   const { knex, store } = await emptyStore(step, SessionStore);
   await callEach(store); // a table that the store makes itself is made now
   await knex.schema.renameTable('sessions', 'away');
-  keepErrorLog();
+  captureErrorLog();
   return store;
 }

@@ -5,7 +5,7 @@ import { countSessions, readSession } from '#steps/shared/store-contents.ts';
 import { ada, replay, signedCookie } from '#tools/browser.ts';
 import { HOUR, stopClock } from './clock.ts';
 import { RunningStep, type Step } from './running-step.ts';
-import { keepErrorLog } from './store-methods.ts';
+import { captureErrorLog } from './store-methods.ts';
 
 /**
  * Tests what every step's own code does, wherever it keeps its sessions. Each step's test file begins with them. What
@@ -29,7 +29,7 @@ export function describeLogin(
       ).toEqual([200, { username: 'ada' }]);
       expect(
         await browser.whoAmI(),
-        'not known after the login. Is what the login stores what requireLogin looks for, and does it await that? Chapter 1, The code',
+        'not known after the login. Does requireLogin look for what the login stores, and await the user? Chapter 1, The code',
       ).toBe('ada');
       expect(
         (await browser.get('/api/me')).body,
@@ -46,7 +46,7 @@ export function describeLogin(
       ).toBe(401);
       expect(
         before.body,
-        'not refused in a sentence, as JSON. Use answerErrors last: chapter 1, The code',
+        'not refused with a sentence, as JSON. Put answerErrors last: chapter 1, The code',
       ).toEqual({ error: expect.stringContaining('Log in') });
       await browser.logIn(ada);
       const after = await browser.get('/api/users');
@@ -263,7 +263,7 @@ export function describeLogin(
       const nowhere = await browser.get('/api/nowhere');
       const malformed = await browser.post('/api/login').type('json').send('{"username": "ada"');
       for (const answer of [nowhere, malformed]) {
-        const advice = 'not answered by answerErrors. Use it last: chapter 1, The code';
+        const advice = 'not answered by answerErrors. Put it last: chapter 1, The code';
         expect(answer.type, advice).toBe('application/json');
         expect(answer.body, advice).toEqual({ error: expect.any(String) });
       }
@@ -327,7 +327,7 @@ export function sessionCookieOf({ headers }: Response, name = 'sid'): string {
 
 /** Makes a method of the store fail as every store does: through the callback. */
 function failOn(store: Store, method: 'set' | 'destroy'): void {
-  keepErrorLog();
+  captureErrorLog();
   vi.spyOn(store, method).mockImplementation((...args: unknown[]) => {
     const done = args.at(-1);
     if (typeof done === 'function') done(new Error('The disk is full.'));

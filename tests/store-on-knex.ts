@@ -29,7 +29,7 @@ export async function emptyDatabase(open: (url: string) => Promise<Knex>, kind?:
 /**
  * A store whose sessions are rows, for the store contract: it fails while its table has another name.
  *
- * @param remove what is left to do when the database is closed.
+ * @param remove deletes the database, once it is closed.
  */
 export function onKnex(store: Store, knex: Knex, remove: () => Promise<void>): Subject {
   let writes = 0;

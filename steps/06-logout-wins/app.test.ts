@@ -64,7 +64,7 @@ describe('a logout is final', () => {
     await clock.advance(24 * HOUR - 1000);
     expect(
       await get('a'),
-      'gone within the day: give a cookie without a date a day. Chapter 6, the second hint',
+      'gone within a day: give a session whose cookie has no date a day. Chapter 6, the second hint',
     ).not.toBeNull();
     await clock.advance(2000);
     expect(await get('a'), 'still there after a day: chapter 6, the second hint').toBeNull();

@@ -10,9 +10,9 @@ import { importFile } from '#tests/step-file.ts';
 import { describeStore } from '#tests/store-contract.ts';
 import {
   callbackOf,
+  captureErrorLog,
   expectOneLine,
   getSession,
-  keepErrorLog,
   load,
   newSession,
 } from '#tests/store-methods.ts';
@@ -160,7 +160,7 @@ describe('a read', () => {
     ['whose cookie is text', '{"name":"grace","cookie":"sid"}'],
   ])('ignores a row %s, and logs that without showing it', async (_what, sess) => {
     const { server, browser } = await loggedIn(step);
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     await server.knex('sessions').update({ sess });
     const answer = await browser.get('/api/me');
     expect(answer.status, 'treat that row as no session: chapter 7, The code').toBe(401);
@@ -278,7 +278,7 @@ describe('pruning', () => {
   test('that fails logs one line, and is tried again an hour later', async () => {
     const clock = stopClock();
     const { knex, store } = await emptyStore({});
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     await addExpired(knex, 1);
     await knex.schema.renameTable('sessions', 'away');
     await store.prune();

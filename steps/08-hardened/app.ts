@@ -13,11 +13,11 @@ import { accountRoutes } from './account.ts';
 import { sessionStarter } from './begin-session.ts';
 import { refusePlainHttp, refuseTossedCookies, sessionCookie } from './cookie.ts';
 import { Devices } from './devices.ts';
-import { refuseOtherHosts, refuseOtherSites } from './elsewhere.ts';
 import { rateLimits } from './guessing.ts';
 import { answerBusy } from './hashing.ts';
 import { noStore, securityHeaders } from './headers.ts';
 import { KnownDevices } from './known-device.ts';
+import { refuseOtherHosts, refuseOtherSites } from './other-sites.ts';
 import type { Protection } from './settings.ts';
 
 const login = credentials.extend({

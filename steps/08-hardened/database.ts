@@ -7,7 +7,7 @@ import { fileOf } from '#database/open.ts';
 import * as step05 from '#steps/05-failing-database/database.ts';
 import { setUp } from '#steps/07-cheap-reads/database.ts';
 
-// The attacks: another account of this machine reads the database file; somebody who has the file reads what was
+// The attacks: another account of this machine reads the database file; someone who has the file reads what was
 // deleted from it.
 
 const pragmas = `

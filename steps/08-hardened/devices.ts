@@ -5,7 +5,7 @@ import { inTime } from '#database/in-time.ts';
 import { createError } from '#steps/shared/errors.ts';
 import { storedId } from './session-id.ts';
 
-// The attack: somebody has your laptop, or you forgot to log out in a library. You can see where you are logged
+// The attack: someone has your laptop, or you forgot to log out in a library. You can see where you are logged
 // in, and log out there from another device.
 
 const MAX_SESSIONS = 20; // of one user

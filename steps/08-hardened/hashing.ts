@@ -4,7 +4,7 @@ import type { ErrorRequestHandler } from 'express';
 import { Piscina } from 'piscina';
 import type { Hashing } from '#database/users.ts';
 
-// The attack: a flood of logins. Each costs 100 ms of hashing, and while the event loop hashes, it answers nobody.
+// The attack: a flood of logins. Each costs 100 ms of hashing, and while the event loop hashes, no request is answered.
 
 const QUEUE = 50; // passwords that may wait: about five seconds of work for one thread
 

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import type { User } from '#database/users.ts';
 import { cookiesOf } from './cookie.ts';
 
-// The attack: somebody enters wrong passwords for your account all day, so that its limit locks you out. A browser
+// The attack: someone enters wrong passwords for your account all day, so that its limit locks you out. A browser
 // in which you have logged in before has a limit of its own.
 // Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
 

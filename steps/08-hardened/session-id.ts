@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-// The attack: somebody has read the sessions table, from a backup for example, and knows the secret. With the ids in it,
+// The attack: someone has read the sessions table, from a backup for example, and knows the secret. With the ids in it,
 // they could make a valid cookie for every session.
 
 /** @returns the id that the database stores. Nobody can work out the session id from it. */

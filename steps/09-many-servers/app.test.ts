@@ -10,7 +10,7 @@ import { describePersistence } from '#tests/persistence.ts';
 import { makePostgresDatabase, setDatabaseClocks } from '#tests/postgres.ts';
 import type { CreateAppAndDatabase } from '#tests/running-step.ts';
 import { describeStore } from '#tests/store-contract.ts';
-import { callbackOf, getSession, keepErrorLog, load, newSession } from '#tests/store-methods.ts';
+import { callbackOf, captureErrorLog, getSession, load, newSession } from '#tests/store-methods.ts';
 import { emptyDatabase, onKnex } from '#tests/store-on-knex.ts';
 import { runSql, temporaryEnvironment } from '#tests/temporary.ts';
 import { ada, replay } from '#tools/browser.ts';
@@ -235,7 +235,7 @@ describe('several servers', () => {
         deleted.push(typeof response === 'number' ? response : response.rowCount),
       );
     }
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     const stores = [store, new SessionStore({ knex: other, cleanupInterval: 0 })];
     await Promise.all(stores.map((store) => store.prune()));
     expect(logged()).toEqual([]);
@@ -248,7 +248,7 @@ describe('several servers', () => {
     await addExpired(knex, 3);
     const other = await begin(knex);
     await other('sessions').where('sid', 'like', '%1').delete();
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     await store.prune(); // if it waited, it would wait until PostgreSQL ends the statement
     await other.rollback();
     expect(logged(), 'it waited. Skip locked rows: chapter 9, The code').toEqual([]);
@@ -295,7 +295,7 @@ describe('one server', () => {
     await clock.advance(HOUR / 2);
     const loaded = await load(store, 'a');
     loaded.cookie.maxAge = maxAge;
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     await callbackOf((done) => store.touch('a', loaded, done));
     expect(logged(), 'jsonb has no \\u0000: chapter 9, The code').toEqual([]);
     const found = await getSession(store, 'a');
@@ -305,7 +305,7 @@ describe('one server', () => {
 
   test('survives when PostgreSQL ends its connections', async () => {
     const { server, browser } = await loggedIn(step);
-    keepErrorLog();
+    captureErrorLog();
     const busy = await begin(server.knex);
     await busy.raw('lock table sessions');
     const waiting = browser.get('/api/me');

@@ -11,8 +11,8 @@ process.on('message', (message) => {
 /**
  * For a load balancer, or anything else that monitors the servers.
  *
- * - `GET /health`: 200 as long as the process answers. If it does not, restart it. A restart does not help when
- *   only the database is down, so that does not count.
+ * - `GET /health`: 200 as long as the process answers, even when the database is down. If there is no answer,
+ *   restart the process.
  * - `GET /ready`: 200 when a request would succeed; 503 when the database is down, or this server is about to
  *   stop. After a 503, send requests to other servers for a while.
  */

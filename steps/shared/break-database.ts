@@ -25,7 +25,7 @@ export function breakButtons(url: string): Router {
     });
 }
 
-/** Renames the sessions table under a running server, so that every query for a session fails. */
+/** Renames the sessions table under a running server, so every query for a session fails. */
 export async function breakDatabase(url: string): Promise<void> {
   await withTables(url, async (knex) => {
     if (await knex.schema.hasTable(BROKEN)) return;

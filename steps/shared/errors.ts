@@ -42,6 +42,9 @@ function clientErrorOf(error: unknown): { status: number; message: string } | un
       return { status, message: 'Send the body as UTF-8 JSON.' };
   }
   // The body parser's errors have a type. Without one, the message is our own sentence.
-  const isOurs = isHttpError(error) && type === undefined;
-  return { status, message: isOurs ? error.message : 'The server did not understand the request.' };
+  const isOwnError = isHttpError(error) && type === undefined;
+  return {
+    status,
+    message: isOwnError ? error.message : 'The server did not understand the request.',
+  };
 }

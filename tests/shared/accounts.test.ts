@@ -3,7 +3,7 @@ import { createApp } from '#steps/01-in-memory/app.ts';
 import { RunningStep } from '#tests/running-step.ts';
 import { ada, type Browser } from '#tools/browser.ts';
 
-// One server takes all of it, one request after the other: none may leave it worse for the next.
+// One server gets all requests, one after the other. None may affect the next.
 let server: RunningStep;
 let browser: Browser;
 beforeAll(async () => {

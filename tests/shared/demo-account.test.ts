@@ -17,7 +17,7 @@ test('in production its public password is refused, even if the account exists',
   expect(await users.verify(demo), 'a public password opens a production server').toBeUndefined();
 });
 
-test('a production start deletes no account, and locks out nobody who chose the name demo', async () => {
+test('a production start deletes no account, and locks out no user who is called demo', async () => {
   const users = await emptyUsers();
   const own = { username: 'demo', password: 'a password of my own' };
   await users.add(own);

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 
-// The attacks: somebody on the same network reads the cookie from a request without TLS; a script that got into the
-// page reads it; a page on a sister domain sets a second cookie of the same name, so that the victim works
+// The attacks: someone on the same network reads the cookie from a request without TLS; a script that got into the
+// page reads it; a page on a sister domain sets a second cookie of the same name, so the victim works
 // in the attacker's account ("cookie tossing").
 
 /** The session cookie. It has no date, so it ends with the browser; the server decides when the session ends. */

@@ -4,7 +4,7 @@ import { createError } from '#steps/shared/errors.ts';
 import { isSafe } from './cookie.ts';
 
 // The attacks: a page of another site, or of a sister domain, makes a browser that is logged in here send a
-// request (CSRF); a domain of the attacker's points at this machine, so that their page counts as ours (DNS rebinding).
+// request (CSRF); a domain of the attacker's points at this machine, so their page counts as ours (DNS rebinding).
 
 /**
  * Refuses requests from pages of other sites, unless they change nothing. Browsers say where a request comes from, in
@@ -12,11 +12,11 @@ import { isSafe } from './cookie.ts';
  * but its own.
  */
 export const refuseOtherSites: RequestHandler = (req, _res, next) => {
-  if (isSafe(req) || isOurs(req)) return next();
+  if (isSafe(req) || isFromThisSite(req)) return next();
   throw createError(403, 'This request comes from another site. Use the page of this one.');
 };
 
-function isOurs(req: Request): boolean {
+function isFromThisSite(req: Request): boolean {
   const site = req.get('Sec-Fetch-Site');
   if (site !== undefined) return site === 'same-origin' || site === 'none'; // none: typed by the user
   const origin = req.get('Origin');
