@@ -100,7 +100,7 @@ function noSession(error: unknown): null {
   return null;
 }
 
-/** When a session ends. Without a date in its cookie, which then ends with the browser: in a day. */
+/** When a session ends: when its cookie does, or in a day if the cookie has no date and ends with the browser. */
 function expiryOf({ cookie }: SessionData): number {
   const expires = new Date(cookie.expires ?? Number.NaN).getTime();
   return Number.isNaN(expires) ? Date.now() + 24 * HOUR : Math.min(expires, FOREVER);

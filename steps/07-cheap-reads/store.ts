@@ -69,7 +69,7 @@ export class SessionStore extends Store {
     return report(done, undefined, async () => {
       const row = this.#rows.get(session);
       const expires = expiryOf(session);
-      // Write only when the expiry moves by a minute, or by a tenth of the time left if that is less.
+      // Skip a write that moves the expiry by less than a minute, or than a tenth of the time left if that is shorter.
       const step = Math.min(HOUR / 60, (expires - Date.now()) / 10);
       const isNear = row?.sid === sid && Math.abs(expires - row.expires) < step;
       if (isNear && row.cookie === attributesOf(session)) return;
@@ -125,7 +125,7 @@ export class SessionStore extends Store {
   }
 }
 
-/** When a session ends. Without a date in its cookie, which then ends with the browser: in a day. */
+/** When a session ends: when its cookie does, or in a day if the cookie has no date and ends with the browser. */
 function expiryOf({ cookie }: SessionData): number {
   const expires = new Date(cookie.expires ?? Number.NaN).getTime();
   return Number.isNaN(expires) ? Date.now() + 24 * HOUR : Math.min(expires, FOREVER);

@@ -126,7 +126,7 @@ export class SessionStore extends Store {
       const row = this.#rows.get(session);
       const now = Date.now();
       const lifetime = this.#lifetimeOf(session);
-      // Write at most once a minute, or once in a tenth of the session's lifetime if that is less.
+      // Skip a write within a minute of the last one, or within a tenth of the lifetime if that is shorter.
       const isRecent = row?.sid === sid && now - row.seen < Math.min(HOUR / 60, lifetime / 10);
       const isSame = row?.cookie === attributesOf(session);
       if (isRecent && isSame) return;

@@ -49,7 +49,7 @@ const environment = z
  *
  * @param step the name of the step's folder: its database is `database/<step>.sqlite3` by default.
  * @param store where the step keeps its sessions.
- * @throws {SettingsError} when a variable is invalid, or a production server has no long enough secret.
+ * @throws {SettingsError} when a variable is invalid, or the secret of a production server is missing or too short.
  */
 export function readSettings(
   step: string,

@@ -106,7 +106,7 @@ export class SessionStore extends Store {
       const row = this.#rows.get(session);
       const expires = this.#expiryOf(session);
       const now = Date.now();
-      // Write only when the expiry moves by a minute, or by a tenth of the time left if that is less.
+      // Skip a write that moves the expiry by less than a minute, or than a tenth of the time left if that is shorter.
       const step = Math.min(HOUR / 60, (expires - now) / 10);
       const isNear = row?.sid === sid && Math.abs(expires - row.expires) < step;
       // Near the absolute timeout the expiry no longer moves, but the time of the last request does.
