@@ -81,9 +81,9 @@ export function describeAttacks(
 
     test.each([
       ['a session', {}, 12 * HOUR, 20 * MINUTE],
-      ['a session that is remembered', { remember: true }, 30 * 24 * HOUR, 12 * HOUR],
+      ['a remembered session', { remember: true }, 30 * 24 * HOUR, 12 * HOUR],
     ])(
-      'keeps %s busy, and is logged out at its absolute timeout all the same',
+      'keeps %s busy, but is still logged out at the absolute timeout',
       async (_what, options, lifetime, pause) => {
         moveDate(0); // freezes the date
         const { server, browser } = await registered(step);
@@ -163,7 +163,7 @@ export function describeAttacks(
       expect(statuses, 'of three changes, one may win').toEqual([204, 401, 401]);
     });
 
-    test('does not get it back when it ended during a password change', async () => {
+    test('does not get the session back when it ended during a password change', async () => {
       const { server, browser } = await loggedIn(step);
       const { cookie = '' } = browser;
       const { setPassword } = server.users;
@@ -214,7 +214,7 @@ export function describeAttacks(
       expect(await browser.whoAmI()).toBe('ada');
     });
 
-    test('appears there with the time of the last request, even when the expiry no longer moves', async () => {
+    test('appears in that list with the time of the last request, even when the expiry no longer moves', async () => {
       moveDate(0);
       const { browser } = await loggedIn(hardened({ absoluteTimeout: 20 * MINUTE }));
       moveDate(15 * MINUTE);
@@ -330,7 +330,7 @@ export function describeAttacks(
       ['another protocol, in an old browser', { Origin: 'https://127.0.0.1' }],
     ];
 
-    test.each(attacks)('cannot change anything: %s', async (_what, headers) => {
+    test.each(attacks)('cannot change anything from %s', async (_what, headers) => {
       const { browser } = await loggedIn(step);
       const requests = [
         browser.post('/api/logout'),

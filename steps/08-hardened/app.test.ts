@@ -97,7 +97,7 @@ describe('an attacker who wears the server out', () => {
   });
 });
 
-describe('a server that would not be safe does not start', () => {
+describe('a server that is given unsafe settings does not start', () => {
   const secret = 'a secret of more than thirty-two characters';
   test.each<[string, NodeJS.ProcessEnv, string]>([
     ['a short secret in the list', {}, `${secret},short`],

@@ -286,7 +286,7 @@ describe('one server', () => {
   test.each([
     ['the same cookie', HOUR],
     ['another cookie', 2 * HOUR],
-  ])('moves the expiry of a session with any text in it, and %s', async (_what, maxAge) => {
+  ])('moves the expiry of a session that holds any text, with %s', async (_what, maxAge) => {
     const clock = stopClock();
     const { store } = await joined();
     const text = 'a NUL: \u0000, and { "cookie": \\u0000 }';

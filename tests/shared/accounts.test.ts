@@ -13,7 +13,7 @@ beforeAll(async () => {
   return () => server.dispose();
 });
 
-describe('a login or a registration is refused, in a sentence and in JSON', () => {
+describe('a login or a registration is refused with a sentence in JSON', () => {
   const { username, password } = ada;
   const name = 'A username is 1 to 32 ';
 

@@ -10,7 +10,7 @@ test('the demo account exists in development, however often the server starts', 
   expect(await users.names()).toEqual(['demo']);
 });
 
-test('in production its public password is refused, even if the account exists', async () => {
+test('in production, the public password of the demo account is refused, even if the account exists', async () => {
   const users = await emptyUsers();
   await prepareDemoAccount(users, false);
   await prepareDemoAccount(users, true);
