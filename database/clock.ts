@@ -8,7 +8,7 @@ import type { Knex } from 'knex';
  */
 export function fromNow(knex: Knex, duration = 0): Knex.Raw {
   if (isPostgres(knex)) return knex.raw("now() + ? * interval '1 millisecond'", [duration]);
-  // Text of fixed width, which SQLite compares as it is: earlier is less.
+  // Text of fixed width, which SQLite sorts correctly: earlier is less.
   return knex.raw('?', [new Date(Date.now() + duration).toISOString()]);
 }
 

@@ -24,12 +24,12 @@ export async function migrate(knex: Knex, more: Record<string, Knex.Migration>):
   await knex.raw(`PRAGMA busy_timeout = ${timeout}`);
 }
 
-/** PostgreSQL lets one process at a time have this lock, and frees it when that process ends, however it ends. */
+/** PostgreSQL gives this lock to one process at a time, and frees it however that process ends. */
 async function migrateAlone(knex: Knex, more: Record<string, Knex.Migration>): Promise<void> {
   await knex.transaction(async (transaction) => {
     await transaction.raw('select pg_advisory_xact_lock(?)', [LOCK]);
     refuseNewer(await compareMigrations(transaction, more));
-    // So the lock of Knex's own, a row, can only be a left-over of a process that was killed.
+    // So Knex's own lock, a row, can only be left over from a process that was killed.
     const source = { migrationSource: migrationsWith(more) };
     await knex.migrate.list(source); // creates Knex's tables
     await knex.migrate.forceFreeMigrationsLock(source);
@@ -55,7 +55,7 @@ export async function checkMigrations(
   refuseNewer({ unknown });
 }
 
-/** Compares what the tables have been through with what this version of the code knows. */
+/** Compares the migrations that the tables have had with those that this version of the code knows. */
 async function compareMigrations(knex: Knex, more: Record<string, Knex.Migration>) {
   const isNew = !(await knex.schema.hasTable('knex_migrations'));
   const done: string[] = isNew ? [] : await knex('knex_migrations').pluck('name');

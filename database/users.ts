@@ -89,7 +89,7 @@ export class Users {
     return this.#wait(this.#byId([id]));
   }
 
-  /** @returns whether the user still has this password. A change that is under way elsewhere is waited for. */
+  /** @returns whether the user still has this password. If a change is in progress, waits for it. */
   async isCurrent({ id, password_hash }: User): Promise<boolean> {
     const user = await this.#wait(this.#knex<User>('users').where({ id }).forShare().first());
     return user?.password_hash === password_hash;
@@ -98,11 +98,11 @@ export class Users {
   /**
    * Removes the user of that name, if there is one.
    *
-   * @param more what belongs to it and is done before, in the same transaction.
+   * @param more what to do before that, in the same transaction.
    */
   async remove(username: string, more: (knex: Knex) => Promise<unknown> = async () => {}) {
     const removal = async (transaction: Knex) => {
-      // First the user, as in setPassword: of two changes, one waits for the other, and never each for the other.
+      // Lock the user first, as setPassword does, so two changes at the same moment cannot deadlock.
       await transaction<User>('users').where({ username }).forUpdate().first();
       await more(transaction);
       await transaction<User>('users').where({ username }).delete();
@@ -113,7 +113,7 @@ export class Users {
   /**
    * Changes a password.
    *
-   * @param more what else belongs to the change: both happen, or neither.
+   * @param more what else to do in the same transaction: both happen, or neither.
    */
   async setPassword(id: number, password: string, more: (knex: Knex) => Promise<unknown>) {
     const password_hash = await this.#hash(password);
@@ -129,7 +129,7 @@ export class Users {
     return this.#wait(this.#knex<User>('users').orderBy('username').pluck('username'));
   }
 
-  /** From now on nobody can log in with these credentials, whether or not there is such a user. */
+  /** Refuses these credentials from now on, whether or not there is such a user. */
   refuse(credentials: Credentials): void {
     this.#refused.push(credentials);
   }

@@ -19,17 +19,17 @@ import { emptyDatabase } from './store-on-knex.ts';
 
 const MINUTE = 60_000;
 
-/** Step 07, for the attacks that it does not withstand. */
+/** Step 07, for attacks that succeed there. */
 export const step07: CreateAppAndDatabase = {
   openDatabase: openStep07,
   createApp: (parts) => createStep07({ ...parts, store: new Step07Store({ knex: parts.knex }) }),
 };
 
 /**
- * The attacks that every step from 08 on withstands.
+ * Tests the attacks that every step from 08 on withstands.
  *
  * @param name of the step, for its real server.
- * @param hardened the step, on its defaults in development, with changes.
+ * @param hardened makes the step with its development defaults, except for some changes.
  */
 export function describeAttacks(
   name: string,
@@ -41,7 +41,7 @@ export function describeAttacks(
   const production = hardened({ production: true, trustProxy: ['loopback'] });
 
   describe('an attacker who steals the database', () => {
-    test('and the secret logs in to step 07 as anybody, but not here', async () => {
+    test('and knows the secret can log in to step 07 as anybody, but not here', async () => {
       for (const [stolen, status] of [
         [step07, 200],
         [step, 401],
@@ -66,24 +66,26 @@ export function describeAttacks(
     });
   });
 
-  describe('an attacker with a session that is not over', () => {
-    test('is out after 30 minutes without a request, by a replayed cookie as well', async () => {
+  describe('an attacker with a live session', () => {
+    test('is logged out after 30 minutes without a request, even with a replayed cookie', async () => {
       const { server, browser } = await loggedIn(step);
       const { cookie = '' } = browser;
-      moveDate(0); // it stands still
+      moveDate(0); // freezes the date
       moveDate(29 * MINUTE);
-      expect((await replay(server.url, cookie)).status, 'out before the idle timeout').toBe(200);
+      expect((await replay(server.url, cookie)).status, 'logged out before the idle timeout').toBe(
+        200,
+      );
       moveDate(31 * MINUTE);
       expect((await replay(server.url, cookie)).status, 'no idle timeout').toBe(401);
     });
 
     test.each([
       ['a session', {}, 12 * HOUR, 20 * MINUTE],
-      ['a session that is remembered', { remember: true }, 30 * 24 * HOUR, 12 * HOUR],
+      ['a remembered session', { remember: true }, 30 * 24 * HOUR, 12 * HOUR],
     ])(
-      'keeps %s busy, and is out all the same in the end',
+      'keeps %s busy, but is still logged out at the absolute timeout',
       async (_what, options, lifetime, pause) => {
-        moveDate(0); // it stands still
+        moveDate(0); // freezes the date
         const { server, browser } = await registered(step);
         await browser.post('/api/login', { ...ada, ...options });
         const { cookie = '' } = browser;
@@ -98,20 +100,20 @@ export function describeAttacks(
       },
     );
 
-    test('is told the same as the store believes: a date only for "remember me"', async () => {
+    test('has a cookie with a date only for "remember me", and the same date as in the store', async () => {
       const { server, browser } = await registered(step);
       const short = sessionCookieOf(await browser.logIn(ada));
       expect(short, 'the cookie outlives the browser').not.toMatch(/Expires|Max-Age/);
       const long = sessionCookieOf(await browser.post('/api/login', { ...ada, remember: true }));
       const told = Date.parse(/Expires=([^;]+)/.exec(long)?.[1] ?? '');
-      const [believed] = await server.knex('sessions').pluck('expired');
+      const [stored] = await server.knex('sessions').pluck('expired');
       expect(
-        Math.abs(told - new Date(believed).getTime()),
+        Math.abs(told - new Date(stored).getTime()),
         'browser and store disagree',
       ).toBeLessThan(1000);
     });
 
-    test('is out when its user logs out, although an upload is still running', async () => {
+    test('is logged out with its user, even if an upload is still running', async () => {
       const { server, browser } = await loggedIn(step);
       const { cookie = '' } = browser;
       const upload = await beginUpload(server.url, cookie);
@@ -120,7 +122,7 @@ export function describeAttacks(
       expect((await replay(server.url, cookie)).status).toBe(401);
     });
 
-    test('is out when its user changes the password, and the user stays in, under a new id', async () => {
+    test('is logged out when the user changes the password, and the user stays logged in under a new id', async () => {
       const { server, browser: thief } = await loggedIn(step);
       const user = server.browser();
       await user.logIn(ada);
@@ -135,7 +137,7 @@ export function describeAttacks(
       expect((await server.browser().logIn({ ...ada, password: newPassword })).status).toBe(200);
     });
 
-    test('is out when its login was under way while the password changed', async () => {
+    test('is logged out when the password changed during the login', async () => {
       const { server } = await registered(step);
       const user = await server.users.find('ada');
       vi.spyOn(server.users, 'verify').mockImplementation(async () => {
@@ -143,12 +145,12 @@ export function describeAttacks(
         return user;
       });
       const thief = server.browser();
-      expect((await thief.logIn(ada)).status, 'let in with a password from before').toBe(401);
+      expect((await thief.logIn(ada)).status, 'logged in with the old password').toBe(401);
       expect(await thief.whoAmI()).toBeUndefined();
       expect(await server.knex('sessions'), 'its session is still stored').toEqual([]);
     });
 
-    test('and the password cannot change it once its user has, however close the race', async () => {
+    test('and the password cannot change the password after the user has, however close the race', async () => {
       const { server, browser: thief } = await loggedIn(step);
       const user = server.browser();
       await user.logIn(ada);
@@ -161,7 +163,7 @@ export function describeAttacks(
       expect(statuses, 'of three changes, one may win').toEqual([204, 401, 401]);
     });
 
-    test('that ended while its password change was under way does not come back', async () => {
+    test('does not get the session back when it ended during a password change', async () => {
       const { server, browser } = await loggedIn(step);
       const { cookie = '' } = browser;
       const { setPassword } = server.users;
@@ -175,7 +177,7 @@ export function describeAttacks(
       expect((await server.browser().logIn(ada)).status, 'the password has changed').toBe(200);
     });
 
-    test('is out when the account is deleted', async () => {
+    test('is logged out when the account is deleted', async () => {
       const { server, browser: thief } = await loggedIn(step);
       const user = server.browser();
       await user.logIn(ada);
@@ -188,8 +190,8 @@ export function describeAttacks(
       }
     });
 
-    test('is seen among the devices, and can be put out by its user', async () => {
-      moveDate(0); // it stands still
+    test('appears in the list of devices, and the user can end that session', async () => {
+      moveDate(0); // freezes the date
       const { server, browser } = await registered(step);
       await browser.logIn(ada);
       moveDate(1000);
@@ -212,7 +214,7 @@ export function describeAttacks(
       expect(await browser.whoAmI()).toBe('ada');
     });
 
-    test('is seen to the end, when its expiry no longer moves', async () => {
+    test('appears in that list with the time of the last request, even when the expiry no longer moves', async () => {
       moveDate(0);
       const { browser } = await loggedIn(hardened({ absoluteTimeout: 20 * MINUTE }));
       moveDate(15 * MINUTE);
@@ -221,7 +223,7 @@ export function describeAttacks(
       expect(lastSeenAt).toBe(new Date().toISOString());
     });
 
-    test('is put out with all other devices at once', async () => {
+    test('is logged out with all other devices at once', async () => {
       const { server, browser } = await loggedIn(step);
       const others = [server.browser(), server.browser()];
       for (const other of others) await other.logIn(ada);
@@ -230,7 +232,7 @@ export function describeAttacks(
       expect(await browser.whoAmI(), 'this one, too').toBe('ada');
     });
 
-    test('cannot end or see sessions of somebody else', async () => {
+    test('cannot see or end the sessions of another user', async () => {
       const { server, browser } = await loggedIn(step);
       const [{ id }] = (await browser.get('/api/sessions')).body.sessions;
       const mallory = server.browser();
@@ -241,8 +243,8 @@ export function describeAttacks(
       expect(await browser.whoAmI()).toBe('ada');
     });
 
-    test('is the oldest, and ends, when its user logs in in 20 more places', async () => {
-      moveDate(0); // it stands still
+    test('is logged out, as the oldest session, when the user logs in in 20 more places', async () => {
+      moveDate(0); // freezes the date
       const { server, browser: oldest } = await registered(step);
       await oldest.logIn(ada);
       const next = server.browser();
@@ -267,7 +269,7 @@ export function describeAttacks(
       for (const id of ids) expect(id, '24 bytes as base64url').toMatch(/^[\w-]{32}$/);
     });
 
-    test('sees an id that the server never gave replaced, not adopted', async () => {
+    test('cannot make the server adopt an id that it never issued', async () => {
       const { server, browser } = await registered(step);
       const planted = signedCookie('x'.repeat(32), server.secret);
       browser.plant(planted);
@@ -276,7 +278,7 @@ export function describeAttacks(
       expect((await replay(server.url, planted)).status).toBe(401);
     });
 
-    test('causes no query, however many forged cookies come', async () => {
+    test('causes no query, however many forged cookies are sent', async () => {
       const { server, browser } = await loggedIn(step);
       const query = vi.spyOn(server.store, 'get');
       const forged = [
@@ -288,7 +290,7 @@ export function describeAttacks(
       expect(query, 'a forged cookie reaches the store').not.toHaveBeenCalled();
     });
 
-    test('gets nothing for an id in the URL', async () => {
+    test('gains nothing with an id in the URL', async () => {
       const { server, browser } = await loggedIn(step);
       const value = browser.cookie?.replace('sid=', '') ?? '';
       for (const path of [`/api/me?sid=${value}`, `/api/me;sid=${value}`]) {
@@ -296,7 +298,7 @@ export function describeAttacks(
       }
     });
 
-    test('is refused with a second cookie of the same name, from a sister domain', async () => {
+    test('is refused when a sister domain has set a second cookie of the same name', async () => {
       const { server, browser } = await loggedIn(step);
       const answer = await replay(server.url, `${signedCookie('tossed', 'x')}; ${browser.cookie}`);
       expect(
@@ -305,7 +307,7 @@ export function describeAttacks(
       ).toBe(400);
     });
 
-    test('with a secret that was dropped has a worthless cookie; one that is kept still counts', async () => {
+    test('cannot use a cookie signed with a secret that was dropped, while one that is kept still counts', async () => {
       const { server, browser } = await loggedIn(step);
       const old = server.secret;
       await server.restart({ secret: `a newer secret,${old}` });
@@ -328,7 +330,7 @@ export function describeAttacks(
       ['another protocol, in an old browser', { Origin: 'https://127.0.0.1' }],
     ];
 
-    test.each(attacks)('cannot change anything: %s', async (_what, headers) => {
+    test.each(attacks)('cannot change anything from %s', async (_what, headers) => {
       const { browser } = await loggedIn(step);
       const requests = [
         browser.post('/api/logout'),
@@ -340,14 +342,14 @@ export function describeAttacks(
       ];
       for (const attack of requests) {
         const { status, headers: answered } = await attack.set(headers);
-        const advice = `${attack.method} ${attack.url} was obeyed. See elsewhere.ts: chapter 8, "A request from another site"`;
+        const advice = `${attack.method} ${attack.url} was obeyed. See other-sites.ts: chapter 8, "A request from another site"`;
         expect(status, advice).toBe(403);
         expect(answered['set-cookie'], 'refused, and yet it set a cookie').toBeUndefined();
       }
       expect(await browser.whoAmI()).toBe('ada');
     });
 
-    test('does not keep out our own page, old browsers or programs', async () => {
+    test('is refused, but our own page, old browsers and programs are not', async () => {
       const { server, browser } = await loggedIn(step);
       for (const headers of [{ 'Sec-Fetch-Site': 'same-origin' }, { Origin: server.url }, {}]) {
         expect((await browser.delete('/api/sessions').set(headers)).status).toBe(204);
@@ -358,7 +360,7 @@ export function describeAttacks(
       const { server } = await registered(step);
       for (const path of ['/', '/inspect', '/api/me']) {
         const answer = await request(server.url).get(path).set('Host', 'evil.example');
-        const advice = `${path} was answered. Compare the host in elsewhere.ts: chapter 8, "A domain that points at you"`;
+        const advice = `${path} was answered. Compare the host in other-sites.ts: chapter 8, "A domain that points at you"`;
         expect(answer.status, advice).toBe(421);
       }
       for (const host of ['localhost', '127.0.0.1:3000', '[::1]:3000']) {
@@ -367,7 +369,7 @@ export function describeAttacks(
       }
     });
 
-    test('has no other name for this server when ALLOWED_HOSTS lists its names', async () => {
+    test('cannot use any other host name when ALLOWED_HOSTS lists the names', async () => {
       const { server } = await registered(hardened({ hosts: ['127.0.0.1', 'shop.example'] }));
       const get = (host: string) => request(server.url).get('/').set('Host', host);
       expect((await get('shop.example:8080')).status).toBe(200);
@@ -406,7 +408,7 @@ export function describeAttacks(
   });
 
   describe('an attacker who reads the network', () => {
-    test('finds a cookie that only this host gets, over HTTPS, and no script', async () => {
+    test('finds a cookie that is sent only to this host, only over HTTPS, and that no script can read', async () => {
       const agent = await httpsAgent(production);
       await agent.post('/api/register').send(ada);
       const login = await agent.post('/api/login').send(ada);
@@ -451,7 +453,7 @@ export function describeAttacks(
   describe('an attacker who guesses passwords', () => {
     const wrong = { ...ada, password: 'wrong horse' };
 
-    test('is slowed down after ten for one account, before the next one is hashed', async () => {
+    test('is slowed down after ten guesses for one account, before the next one is hashed', async () => {
       const { server, browser } = await registered(step);
       await guess(browser, 10);
       const verify = vi.spyOn(server.users, 'verify');
@@ -464,7 +466,7 @@ export function describeAttacks(
       expect(verify, 'a refused request is hashed').not.toHaveBeenCalled();
     });
 
-    test('gains nothing by guessing at the same moment', async () => {
+    test('gains nothing by sending many guesses at the same moment', async () => {
       const { server, browser } = await registered(step);
       const statuses = await Promise.all(
         Array.from({ length: 30 }, async () => (await browser.logIn(wrong)).status),
@@ -477,8 +479,8 @@ export function describeAttacks(
       expect(await server.knex('sessions')).toEqual([]);
     });
 
-    test('gains nothing by a restart of the server, and may try again after 15 minutes', async () => {
-      moveDate(0); // it stands still
+    test('gains nothing from a restart of the server, and may try again after 15 minutes', async () => {
+      moveDate(0); // freezes the date
       const { server, browser } = await registered(step);
       await guess(browser, 10);
       await server.restart();
@@ -490,7 +492,7 @@ export function describeAttacks(
       expect((await browser.logIn(ada)).status, 'locked for good: chapter 8, "Guessing"').toBe(200);
     });
 
-    test('locks nobody out of the browser in which they have logged in before', async () => {
+    test('cannot lock users out of a browser in which they have logged in before', async () => {
       const { server, browser } = await loggedIn(step);
       await browser.logOut();
       await guess(server.browser(), 12);
@@ -509,10 +511,10 @@ export function describeAttacks(
       await server.users.add({ ...ada, username: 'bob' });
       const bob = { ...wrong, username: 'bob' };
       for (let attempt = 0; attempt < 10; attempt++) await server.browser().logIn(bob);
-      expect((await browser.logIn(bob)).status, 'a device of ada is none of bob').toBe(429);
+      expect((await browser.logIn(bob)).status, "ada's device counted as bob's").toBe(429);
     });
 
-    test('is slowed down after fifty from one address, for many accounts', async () => {
+    test('is slowed down after fifty guesses from one address, for many accounts', async () => {
       const { server, browser: known } = await loggedIn(step);
       const browser = server.browser();
       for (let attempt = 0; attempt < 50; attempt++) {
@@ -525,7 +527,7 @@ export function describeAttacks(
       expect((await known.logIn(ada)).status, advice).toBe(200);
     });
 
-    test('cannot choose an address, unless TRUST_PROXY trusts too much', async () => {
+    test('cannot fake an address, unless TRUST_PROXY trusts too much', async () => {
       for (const [trustProxy, status] of [
         [[], 429],
         [['0.0.0.0/1', '128.0.0.0/1'], 401],
@@ -541,7 +543,7 @@ export function describeAttacks(
       }
     });
 
-    test('is slowed down with a stolen session as well, which knows no password', async () => {
+    test('is slowed down with a stolen session as well', async () => {
       const { browser } = await loggedIn(step);
       const { password } = ada;
       for (let attempt = 0; attempt < 5; attempt++) {
@@ -555,7 +557,7 @@ export function describeAttacks(
       expect((await browser.delete('/api/account', { password })).status, advice).toBe(429);
     });
 
-    test('is not counted for a request without a valid password', async () => {
+    test('is not slowed down by requests with an invalid body, which do not count', async () => {
       const { server, browser } = await loggedIn(step);
       const stranger = server.browser();
       const advice = 'an invalid body was counted. Count only a 401: chapter 8, "Guessing"';
@@ -566,7 +568,7 @@ export function describeAttacks(
       }
     });
 
-    test('loses the device cookies that were collected before the password changed', async () => {
+    test('cannot use a device cookie from before a password change', async () => {
       const { server, browser: thief } = await loggedIn(step);
       const user = server.browser();
       await user.logIn(ada);
@@ -579,7 +581,7 @@ export function describeAttacks(
       expect(again.status, 'the device of the user is unknown').toBe(200);
     });
 
-    test('sends a device cookie of strange bytes, and is a stranger', async () => {
+    test('is a stranger with a malformed device cookie', async () => {
       const { server } = await registered(step);
       // As long as a signature, in characters: the last one arrives as two.
       const cookie = `device=${'A'.repeat(22)}.${'A'.repeat(41)}\u00e9`;
@@ -594,7 +596,7 @@ export function describeAttacks(
       expect(status, 'any number of registrations').toBe(429);
     });
 
-    test('does not count against those who know theirs', async () => {
+    test('does not slow down users who know their password', async () => {
       const { browser } = await registered(step);
       for (let login = 0; login < 60; login++) expect((await browser.logIn(ada)).status).toBe(200);
     });
@@ -604,7 +606,7 @@ export function describeAttacks(
     }
   });
 
-  describe('somebody who reads the log', () => {
+  describe('an attacker who reads the log', () => {
     test('finds no session id, no cookie, no password and no hash, whatever happens', async () => {
       const server = await startServer(name, { SERVERS: '1' });
       const browser = new Browser(server.url);
@@ -633,7 +635,7 @@ export function describeAttacks(
   });
 }
 
-/** Logs out with a cookie by hand. */
+/** Logs out with a cookie of your own. */
 async function replayLogout(url: string, cookie: string): Promise<void> {
   await request(url).post('/api/logout').set('Cookie', cookie);
 }

@@ -3,17 +3,17 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { pageHeaders } from '#steps/shared/page.ts';
 
-/** Chromium reports answers such as 401, and servers that are down. Those are what it is all about. */
+/** Chromium reports responses such as 401, and servers that are down. The tests cause both on purpose. */
 const expected = /^Failed to load resource: .*(status of (4\d\d|502)|net::ERR_)/;
 
-/** What a server answers whose database is broken. */
+/** The responses of a server whose database is broken. */
 const ofDatabase = /^Failed to load resource: .*status of (500|503)/;
 
 /**
- * Opens a window of a browser that knows nobody. What it shows must have had nothing to complain of, and
- * sent no request that left this machine: closing it checks that.
+ * Opens a browser window without cookies. Closing it checks that its pages caused no error, and sent no request to
+ * another machine.
  *
- * @param breaksDatabase whether the answers of a server without its database are expected as well.
+ * @param breaksDatabase whether errors from a server whose database is broken are expected, too.
  */
 export async function openWindow(
   browser: Browser,
@@ -21,16 +21,16 @@ export async function openWindow(
 ) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(15_000);
-  const complaints: string[] = [];
-  context.on('weberror', (error) => complaints.push(String(error.error())));
+  const problems: string[] = [];
+  context.on('weberror', (error) => problems.push(String(error.error())));
   context.on('console', (message) => {
     const text = message.text();
     const isExpected = expected.test(text) || (breaksDatabase && ofDatabase.test(text));
-    if (message.type() === 'error' && !isExpected) complaints.push(text);
+    if (message.type() === 'error' && !isExpected) problems.push(text);
   });
   context.on('request', (request) => {
     const { protocol, hostname } = new URL(request.url());
-    if (protocol !== 'data:' && hostname !== '127.0.0.1') complaints.push(request.url());
+    if (protocol !== 'data:' && hostname !== '127.0.0.1') problems.push(request.url());
   });
   return {
     /**
@@ -50,13 +50,13 @@ export async function openWindow(
     },
     async close(): Promise<void> {
       await context.close();
-      expect(complaints, 'what the browser complained of').toEqual([]);
+      expect(problems, 'errors in the browser, or requests to other machines').toEqual([]);
     },
   };
 }
 
 /**
- * Waits until the page says something at a place.
+ * Waits until an element of the page has a text.
  *
  * @param timeout in milliseconds.
  */
@@ -66,7 +66,7 @@ export async function says(
   text: string | RegExp,
   timeout = 15_000,
 ): Promise<void> {
-  // Looked for inside the page: to ask from here, again and again, would keep the machine busy.
+  // Polls inside the page, because polling from here would keep the machine busy.
   const appears = page.waitForFunction(
     ({ selector, text }) => {
       const said = document.querySelector(selector)?.textContent?.trim() ?? '';
@@ -82,24 +82,24 @@ export async function says(
   expect(said, `${selector} on ${page.url()} after ${timeout} ms`).toEqual(expected);
 }
 
-/** @returns what axe finds that keeps people out: the rule, and where. */
+/** @returns the serious accessibility problems that axe finds: the rule, and where. */
 export async function barriers(page: Page): Promise<string[]> {
-  // Its "legacy mode" does without a second page, which is for what is in frames.
+  // Its "legacy mode" opens no second page, which only frames need.
   const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
 }
 
-/** Presses Tab until the focus is on what is called so. */
+/** Presses Tab until the element with that name has the focus. */
 export async function tabTo(page: Page, name: string): Promise<void> {
   for (let presses = 0; presses < 40 && (await focused(page)) !== name; presses++) {
     await page.keyboard.press('Tab');
   }
-  expect(await focused(page), 'what the keyboard gets to').toBe(name);
+  expect(await focused(page), 'what the keyboard reaches').toBe(name);
 }
 
-/** @returns the name of what has the focus. */
+/** @returns the name of the element that has the focus. */
 export function focused(page: Page): Promise<string> {
   return page.evaluate(() => {
     const { activeElement: active } = document;

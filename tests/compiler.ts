@@ -7,7 +7,7 @@ import { makeTemporaryFolder } from '#tools/temporary.ts';
 /**
  * Compiles one TypeScript file with the real compiler, strictly, in a folder of its own.
  *
- * @returns what the compiler printed: nothing when it has no objection.
+ * @returns what the compiler printed: nothing when there is no error.
  */
 export async function compile(lines: string[]): Promise<string> {
   const { path, remove } = await makeTemporaryFolder();

@@ -13,8 +13,8 @@ import { startServerFile } from './step-file.ts';
 import {
   callbackOf,
   callEach,
+  captureErrorLog,
   expectOneLine,
-  keepErrorLog,
   newSession,
   type OwnStore,
 } from './store-methods.ts';
@@ -26,10 +26,10 @@ export interface StoreClass {
   prototype: OwnStore;
 }
 
-/** What a store does while its database fails, and after that. */
+/** Tests what a store does while its database fails, and afterwards. */
 export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: StoreClass): void {
   describe('a store whose database fails', () => {
-    test('never rejects: nothing would handle that, and Node would end the process', async () => {
+    test('never rejects: an unhandled rejection would end the process', async () => {
       for (const { method, promise } of await callEach(await brokenStore(step, SessionStore))) {
         const advice = `${method} rejects. Report the error through the callback alone: chapter 5, The code`;
         expect(promise, advice).toBe('fulfilled');
@@ -40,7 +40,7 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
       for (const { method, calls } of await callEach(await brokenStore(step, SessionStore))) {
         const advice = `${method} called back ${calls.length} times: do that once, in one place. Chapter 5, The code`;
         expect(calls.length, advice).toBe(1);
-        // A touch comes after the answer: an error would only cut that off, so it is logged.
+        // A touch comes after the response: an error would only cut that off, so it is logged.
         const [what, expected] =
           method === 'touch'
             ? ['a failed touch called back with an error: log it, and call back with null', null]
@@ -49,7 +49,7 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
       }
     });
 
-    test('calls back on a later tick: an exception in the callback is no error of the store', async () => {
+    test("calls back on a later tick, so an exception in the callback is not the store's error", async () => {
       const { store } = await emptyStore(step, SessionStore);
       let called = false;
       await store.get('id', () => {
@@ -64,7 +64,7 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
       const { knex, store } = await emptyStore(step, SessionStore);
       await callEach(store); // its first clean-up is over
       await knex.schema.renameTable('sessions', 'away');
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       const late = new SessionStore({ knex }); // made while the table is missing
       expect(late.close, 'write close(): chapter 5, the third hint').toBeTypeOf('function');
       await late.prune?.(); // its first clean-up is over
@@ -88,7 +88,7 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
     const { notSession } = databases[step.store ?? 'sqlite'];
     test(`treats a row that is ${notSession.what} as no session, and logs that without showing it`, async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       await server.knex('sessions').update({ sess: notSession.sess });
       const { status } = await browser.get('/api/me');
       const advice = 'a corrupt row was an error. Treat it as no session: chapter 5, The code';
@@ -96,11 +96,11 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
       expectOneLine(logged(), ['grace', browser.sessionId], 'a row that holds no session');
     });
 
-    test('answers a request whose expiry could not be moved, and logs that', async () => {
+    test('answers a request even if it cannot extend the session, and logs that', async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       await server.knex.raw(databases[step.store ?? 'sqlite'].failUpdates);
-      moveDate(HOUR); // high time to move it
+      moveDate(HOUR); // long enough that touch must write
       const who = await Promise.race([
         browser.whoAmI().catch((error) => error.message),
         pause(3000, 'nothing, for three seconds'),
@@ -113,12 +113,12 @@ export function describeFailingStore(step: CreateAppAndDatabase, SessionStore: S
   });
 }
 
-/** How long the real server.ts waits for the users. @param folder of the step. */
+/** Tests how long the real server.ts waits for a query on the users table. @param folder of the step. */
 export function describeUsers(folder: string, SessionStore: StoreClass): void {
-  describe('the wait for the users', () => {
-    test('is bounded for users as well as for sessions', async () => {
+  describe('the wait for a user', () => {
+    test('is bounded, like the wait for a session', async () => {
       const { app, driver } = await startServerFile(folder, SessionStore);
-      keepErrorLog();
+      captureErrorLog();
       const never = vi.spyOn(driver, 'acquireConnection').mockReturnValue(new Promise(() => {}));
       const login = request(app).post('/api/login').send(demo);
       const answer = await Promise.race([
@@ -132,7 +132,7 @@ export function describeUsers(folder: string, SessionStore: StoreClass): void {
 }
 
 /**
- * What every step from 05 on does when its database fails, and when it starts and stops.
+ * Tests what every step from 05 on does when its database fails, and when it starts and stops.
  *
  * @param folder of the step, for its server.ts.
  */
@@ -147,7 +147,7 @@ export function describeFailingDatabase(
   describe('an outage of the database', () => {
     test('is a 503 that says when to try again, and one line in the log', async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       await server.knex.schema.renameTable('sessions', 'away');
       for (const path of ['/api/me', '/api/users', '/inspect']) {
         const { status, type, headers, body } = await browser.get(path);
@@ -165,9 +165,9 @@ export function describeFailingDatabase(
       expect(await browser.whoAmI(), 'everything is back').toBe('ada');
     });
 
-    test('fails a login, which sets no cookie and is not saved a second time', async () => {
+    test('fails a login, which sets no cookie and does not save its session a second time', async () => {
       const { server, browser } = await registered(step);
-      keepErrorLog();
+      captureErrorLog();
       const set = vi.spyOn(server.store, 'set').mockImplementation((_sid, _session, callback) => {
         callback?.(full());
       });
@@ -183,9 +183,9 @@ export function describeFailingDatabase(
       ...outages.map((error): [string, number, Error] => [reason(error), 503, error]),
       ["Knex's timeout", 503, new createKnex.KnexTimeoutError('Knex: Timeout')],
       ...mistakes.map((error): [string, number, Error] => [reason(error), 500, error]),
-      ['a mistake in our code', 500, new TypeError('Cannot read properties of null')],
+      ['a bug in our code', 500, new TypeError('Cannot read properties of null')],
     ];
-    test('is not confused with a mistake of our own, which is a 500 with the whole error in the log', async () => {
+    test('is not confused with a bug, which is a 500 with the whole error in the log', async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
       const printed = vi.spyOn(console, 'error').mockImplementation(() => {});
       const get = vi.spyOn(server.store, 'get');
@@ -198,9 +198,9 @@ export function describeFailingDatabase(
       }
     });
 
-    test('comes too late for a 503 when the answer is on its way', async () => {
+    test('comes too late for a 503 when the response is on its way', async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
-      const logged = keepErrorLog();
+      const logged = captureErrorLog();
       vi.spyOn(server.store, 'touch').mockImplementation((...args: unknown[]) => {
         const callback = args.at(-1);
         if (typeof callback === 'function') callback(full());
@@ -213,7 +213,7 @@ export function describeFailingDatabase(
       ).not.toContain('503');
     });
 
-    test('shows no session id in the text of its error', async () => {
+    test('reveals no session id in its error message', async () => {
       const { server, browser } = await loggedInTo(step, SessionStore);
       const query = server.knex('sessions').where({ sid: browser.sessionId }).select('nothing');
       const error: Error = await query.then(String, (error) => error);
@@ -243,9 +243,9 @@ export function describeFailingDatabase(
       expect(calls, 'called back again when the database answered').toHaveLength(1);
     });
 
-    // The same code for every database, and it takes its time.
+    // The code is the same for every database, and the test is slow.
     test.skipIf(step.store)(
-      'continues while this process is busy: that is not an outage',
+      'does not count the time in which this process is busy, because that is not an outage',
       async () => {
         const { store } = await emptyStore(step, SessionStore);
         const calling = callbackOf((done) => store.get('id', done));
@@ -258,7 +258,7 @@ export function describeFailingDatabase(
       },
     );
 
-    test('in the queue for the connection ends before the minute that Knex would give it', async () => {
+    test('ends in the queue for a connection as well, before the minute that Knex allows', async () => {
       const { knex } = await emptyStore(step, SessionStore);
       const held = [];
       while (held.length < knex.client.pool.max) held.push(await knex.transaction());
@@ -275,26 +275,29 @@ export function describeFailingDatabase(
 
   describeUsers(folder, SessionStore);
 
-  describe('the start and the stop', () => {
-    test('find the sessions table made: a migration does it before the server listens', async () => {
+  describe('a server that starts and stops', () => {
+    test('has the sessions table before it listens, because a migration creates it', async () => {
       const knex = await temporaryDatabase(step.openDatabase, step.store);
       const advice =
         'write database.ts, with the migration sessionsTable: chapter 5, the second hint';
       expect(await knex.schema.hasTable('sessions'), advice).toBe(true);
     });
 
-    test.skipIf(step.store)('take over the sessions of step 04: nobody is logged out', async () => {
-      const { server, browser } = await loggedIn(createStep04);
-      await server.stop();
-      const knex = await step.openDatabase(`file:${server.databaseFile}`);
-      onTestFinished(() => knex.destroy());
-      const store = new SessionStore({ knex });
-      const [call] = await callbackOf((done) => store.get(browser.sessionId, done));
-      await store.close();
-      expect(call?.[1]).toMatchObject({ userId: expect.any(Number) });
-    });
+    test.skipIf(step.store)(
+      'takes over the sessions of step 04, so nobody is logged out',
+      async () => {
+        const { server, browser } = await loggedIn(createStep04);
+        await server.stop();
+        const knex = await step.openDatabase(`file:${server.databaseFile}`);
+        onTestFinished(() => knex.destroy());
+        const store = new SessionStore({ knex });
+        const [call] = await callbackOf((done) => store.get(browser.sessionId, done));
+        await store.close();
+        expect(call?.[1]).toMatchObject({ userId: expect.any(Number) });
+      },
+    );
 
-    test('close the store, and then the database', async () => {
+    test('closes the store, and then the database', async () => {
       const { app, close, closed } = await startServerFile(folder, SessionStore);
       const agent = request.agent(app);
       await agent.post('/api/login').send(demo);
@@ -308,14 +311,14 @@ export function describeFailingDatabase(
       ['after its first clean-up', 2],
       ['before its first clean-up', 0],
     ])(
-      'leave no clean-up behind: a store closed %s asks and logs nothing',
+      'leaves no clean-up behind: a store closed %s queries and logs nothing',
       async (_what, turns) => {
         const clock = stopClock();
-        const logged = keepErrorLog();
+        const logged = captureErrorLog();
         const { knex, store } = await emptyStore(step, SessionStore);
         for (let turn = 0; turn < turns; turn++) await callbackOf((done) => store.length(done));
         await store.close();
-        for (let turn = 0; turn < 3; turn++) await knex.raw('select 1'); // what was under way has ended
+        for (let turn = 0; turn < 3; turn++) await knex.raw('select 1'); // lets work in progress end
         const statements = statementsOf(knex);
         await clock.advance(3 * HOUR);
         await new Promise(setImmediate);
@@ -324,7 +327,7 @@ export function describeFailingDatabase(
       },
     );
 
-    test('finish what was begun, even if nothing waits for it', async () => {
+    test('finishes what was begun, even if nothing waits for it', async () => {
       const { knex, store } = await emptyStore(step, SessionStore);
       const saves = ['a', 'b', 'c'].map((sid) =>
         callbackOf((done) => store.set(sid, newSession(), done)),
@@ -341,14 +344,14 @@ export function describeFailingDatabase(
       [0, 'which means never'],
       [Number.POSITIVE_INFINITY, 'which no timer can wait for'],
       [2 ** 31, 'which no timer can wait for'],
-    ])('never clean up with a cleanupInterval of %d, %s', async (cleanupInterval) => {
+    ])('never cleans up with a cleanupInterval of %d, %s', async (cleanupInterval) => {
       const clock = stopClock();
       const knex = await temporaryDatabase(step.openDatabase, step.store);
       const store = new SessionStore({ knex, cleanupInterval });
-      await callbackOf((done) => store.length(done)); // what it does at the start is done
+      await callbackOf((done) => store.length(done)); // its first clean-up is over
       const deletions = statementsOf(knex, 'delete');
       for (const time of [100, HOUR, HOUR, HOUR]) {
-        if (deletions.length > 0) break; // or it would go on at every millisecond
+        if (deletions.length > 0) break; // it would run every millisecond
         await clock.advance(time);
         await callbackOf((done) => store.length(done));
       }
@@ -360,7 +363,7 @@ export function describeFailingDatabase(
   });
 }
 
-/** What the kinds of databases do differently. */
+/** What differs between the kinds of databases. */
 const databases = {
   sqlite: {
     notSession: { what: 'not JSON', sess: '{"userId":grace}' },
@@ -382,7 +385,7 @@ const databases = {
     lock: 'select 1', // a transaction has the only connection
   },
   postgresql: {
-    notSession: { what: 'not an object', sess: '"grace"' }, // it lets in only JSON
+    notSession: { what: 'not an object', sess: '"grace"' }, // it accepts only JSON
     failUpdates: `
       create function full_disk() returns trigger language plpgsql
         as $$ begin raise exception 'full' using errcode = '53100'; end $$;
@@ -425,7 +428,7 @@ function postgresError(code: string, message: string): Error {
   return Object.assign(new Error(`select 1 - ${message}`), { code });
 }
 
-/** Logs in to an application, and makes sure that it uses the store that it was given. */
+/** Logs in to an application, and checks that it uses the store that it was given. */
 async function loggedInTo(step: CreateAppAndDatabase, SessionStore: StoreClass) {
   const { server, browser } = await loggedIn(step);
   const advice =
@@ -447,6 +450,6 @@ async function brokenStore(step: CreateAppAndDatabase, SessionStore: StoreClass)
   const { knex, store } = await emptyStore(step, SessionStore);
   await callEach(store); // a table that the store makes itself is made now
   await knex.schema.renameTable('sessions', 'away');
-  keepErrorLog();
+  captureErrorLog();
   return store;
 }

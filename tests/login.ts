@@ -5,11 +5,11 @@ import { countSessions, readSession } from '#steps/shared/store-contents.ts';
 import { ada, replay, signedCookie } from '#tools/browser.ts';
 import { HOUR, stopClock } from './clock.ts';
 import { RunningStep, type Step } from './running-step.ts';
-import { keepErrorLog } from './store-methods.ts';
+import { captureErrorLog } from './store-methods.ts';
 
 /**
- * What every step's own code does, wherever it keeps its sessions: each step's test file begins with it. What
- * the steps share, such as the refusal of a short password, is tested once, in `tests/shared`.
+ * Tests what every step's own code does, wherever it keeps its sessions. Each step's test file begins with them. What
+ * the steps share, such as refusing a short password, is tested once, in `tests/shared`.
  */
 export function describeLogin(
   step: Step,
@@ -29,7 +29,7 @@ export function describeLogin(
       ).toEqual([200, { username: 'ada' }]);
       expect(
         await browser.whoAmI(),
-        'not known after the login. Is what the login stores what requireLogin looks for, and does it await that? Chapter 1, The code',
+        'not known after the login. Does requireLogin look for what the login stores, and await the user? Chapter 1, The code',
       ).toBe('ada');
       expect(
         (await browser.get('/api/me')).body,
@@ -46,7 +46,7 @@ export function describeLogin(
       ).toBe(401);
       expect(
         before.body,
-        'not refused in a sentence, as JSON. Use answerErrors last: chapter 1, The code',
+        'not refused with a sentence, as JSON. Put answerErrors last: chapter 1, The code',
       ).toEqual({ error: expect.stringContaining('Log in') });
       await browser.logIn(ada);
       const after = await browser.get('/api/users');
@@ -71,7 +71,7 @@ export function describeLogin(
       ).toBeUndefined();
     });
 
-    test(`sets a cookie that scripts cannot read, other sites cannot send, and that ends ${cookieEnds}`, async () => {
+    test(`sets a cookie that scripts cannot read, that other sites cannot send, and that ends ${cookieEnds}`, async () => {
       const { browser } = await registered(step);
       const cookie = sessionCookieOf(await browser.logIn(ada));
       for (const [pattern, advice] of [
@@ -116,7 +116,7 @@ export function describeLogin(
       expect((await browser.logOut()).status).toBe(204);
     });
 
-    test('does not end because a page or a link makes the browser GET the logout', async () => {
+    test('does not end when a page or a link makes the browser GET /api/logout', async () => {
       const { browser } = await loggedIn(step);
       const { status } = await browser.get('/api/logout');
       const why = 'the logout answers GET: an image on any site could log you out. Use app.post';
@@ -124,7 +124,7 @@ export function describeLogin(
       expect(await browser.whoAmI(), `${why}: chapter 1, The code`).toBe('ada');
     });
 
-    test('gives you a new session id, so that a planted one is worth nothing (session fixation)', async () => {
+    test('gives you a new session id, so a planted one is worthless (session fixation)', async () => {
       const { server, browser: mallory } = await registered(step);
       await mallory.register({ username: 'mallory', password: 'evil password' });
       await mallory.logIn({ username: 'mallory', password: 'evil password' });
@@ -151,7 +151,7 @@ export function describeLogin(
           'answered before the session was saved. Call save, look at its error, then answer: chapter 1, The code',
         ],
         [
-          'to a login that cannot delete the session from before',
+          'to a login that cannot delete the old session',
           'destroy',
           'the login went on although regenerate failed. Pass its error to next: chapter 1, The code',
         ],
@@ -181,7 +181,7 @@ export function describeLogin(
       const clock = stopClock();
       await clock.advance(24 * HOUR - 60_000);
       expect((await replay(server.url, cookie)).status, 'a minute before the expiry').toBe(200);
-      // That request moved the expiry on by a day: what counts is the time since the last one.
+      // That request moved the expiry to a day from now: what counts is the time since the last request.
       await clock.advance(24 * HOUR + 60_000);
       expect((await replay(server.url, cookie)).status, 'a minute after the expiry').toBe(401);
     });
@@ -207,7 +207,7 @@ export function describeLogin(
     });
   });
 
-  describe('a request that only looks', () => {
+  describe('a request that changes nothing', () => {
     test('starts no session for a visitor', async () => {
       const { server, browser } = await registered(step);
       for (const path of ['/', '/api/me', '/api/users', '/inspect', '/nowhere']) {
@@ -219,7 +219,7 @@ export function describeLogin(
       }
       expect(
         await countSessions(server.store),
-        'visitors who only looked have sessions. Set saveUninitialized to false: chapter 1, The code',
+        'visitors who only read have sessions. Set saveUninitialized to false: chapter 1, The code',
       ).toBe(0);
     });
 
@@ -237,7 +237,7 @@ export function describeLogin(
       ).toBeUndefined();
     });
 
-    test('gets the page and its files without a query for the session', async () => {
+    test('gets the page and its files without querying the store', async () => {
       const { server, browser } = await loggedIn(step);
       const query = vi.spyOn(server.store, 'get');
       for (const path of ['/', '/page.js', '/page.css']) {
@@ -263,7 +263,7 @@ export function describeLogin(
       const nowhere = await browser.get('/api/nowhere');
       const malformed = await browser.post('/api/login').type('json').send('{"username": "ada"');
       for (const answer of [nowhere, malformed]) {
-        const advice = 'not answered by answerErrors. Use it last: chapter 1, The code';
+        const advice = 'not answered by answerErrors. Put it last: chapter 1, The code';
         expect(answer.type, advice).toBe('application/json');
         expect(answer.body, advice).toEqual({ error: expect.any(String) });
       }
@@ -284,7 +284,7 @@ export function describeLogin(
       }
     });
 
-    test('cannot pretend another address or protocol with X-Forwarded headers', async () => {
+    test('cannot fake its address or protocol with X-Forwarded headers', async () => {
       const { server, browser } = await registered(step);
       await browser
         .get('/api/me')
@@ -298,7 +298,7 @@ export function describeLogin(
   });
 }
 
-/** A step on a new database, with ada registered, and a browser at it. It ends with the test. */
+/** Starts a step on a new database, with ada registered, and opens a browser at it. Both end with the test. */
 export async function registered(step: Step, options: { databaseUrl?: string } = {}) {
   const server = await RunningStep.start(step, options);
   onTestFinished(() => server.dispose());
@@ -325,9 +325,9 @@ export function sessionCookieOf({ headers }: Response, name = 'sid'): string {
   return cookies.find((cookie) => cookie.startsWith(`${name}=`)) ?? '';
 }
 
-/** Makes a method of the store fail in the way that every store reports it: through the callback. */
+/** Makes a method of the store fail as every store does: through the callback. */
 function failOn(store: Store, method: 'set' | 'destroy'): void {
-  keepErrorLog();
+  captureErrorLog();
   vi.spyOn(store, method).mockImplementation((...args: unknown[]) => {
     const done = args.at(-1);
     if (typeof done === 'function') done(new Error('The disk is full.'));

@@ -243,9 +243,9 @@ describe('the first process of step 09 says in one sentence why it cannot start,
     [
       'a DATABASE_URL of SQLite',
       { DATABASE_URL: 'file:here.sqlite3' },
-      /^DATABASE_URL names a PostgreSQL/,
+      /^DATABASE_URL must name a PostgreSQL/,
     ],
-    ['no servers', { SERVERS: '0' }, /^SERVERS is how many servers to run, from 1 to 64\.\n$/],
+    ['no servers', { SERVERS: '0' }, /^SERVERS must be a number of servers, from 1 to 64\.\n$/],
   ])('%s', async (_what, environment, message) => {
     const { code, stdout, stderr } = await ServerProcess.fail(script, environment);
     expect(code).toBe(1);

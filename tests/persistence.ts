@@ -5,7 +5,7 @@ import { loggedIn } from './login.ts';
 import type { Step } from './running-step.ts';
 import { settled, statementsOf } from './temporary.ts';
 
-/** What every step with a store in a database does, and the controls which show that it could fail. */
+/** Tests what every step with a store in a database does, with controls that show that these tests can fail. */
 export function describePersistence(step: Step): void {
   describe('a session in the database', () => {
     test('still knows who you are when the server restarts', async () => {
@@ -29,7 +29,7 @@ export function describePersistence(step: Step): void {
       const who = await browser.whoAmI();
       expect(
         who,
-        'the logout left the session in the table. Destroy it: chapter 1, The code',
+        'the logout left the session in the table. Call destroy: chapter 1, The code',
       ).toBeUndefined();
     });
 
@@ -39,7 +39,7 @@ export function describePersistence(step: Step): void {
       const { sessionId } = browser;
       const passHours = async (hours: number) => {
         for (let hour = 0; hour < hours; hour++) {
-          // As the real clock would: each clean-up must end before the next one is set.
+          // Hour by hour, as on a real clock, because each clean-up must end before the next one is scheduled.
           await clock.advance(HOUR);
           await settled(server.knex);
         }

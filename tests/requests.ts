@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 /**
  * Sends a request, with headers that a browser would not let a page choose.
  *
- * @param more such as an agent that keeps connections open; by default, the request has one of its own.
+ * @param more such as an agent that keeps connections open; by default, the request opens its own connection.
  * @returns the status of the response, once all of it has arrived.
  */
 export async function send(
@@ -21,7 +21,7 @@ export async function send(
   return response.statusCode;
 }
 
-/** Waits until a server accepts no connection any more. */
+/** Waits until a server no longer accepts connections. */
 export async function untilRefused(url: string): Promise<void> {
   const refusal = () => send('GET', url).catch((error) => error.code);
   await expect.poll(refusal, { interval: 10, timeout: 5000 }).toBe('ECONNREFUSED');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { StepState } from '#lab/step-runner.ts';
 import { ServerProcess } from '#tools/server-process.ts';
 
-/** Starts the lab as `npm start` does. It listens then; the steps are still starting. */
+/** Starts the lab as `npm start` does, and waits until it listens. Its steps may still be starting. */
 export function startLab(): Promise<ServerProcess> {
   return ServerProcess.startScript('lab/main.ts', {});
 }

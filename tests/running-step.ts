@@ -23,7 +23,7 @@ export interface CreateAppAndDatabase {
   store?: 'postgresql';
 }
 
-/** What the tests need of a step, to run it. */
+/** What the tests need to run a step. */
 export type Step = CreateApp | CreateAppAndDatabase;
 
 /**
@@ -45,7 +45,7 @@ export class RunningStep {
     this.#databaseUrl = databaseUrl ?? database.url;
   }
 
-  /** Starts a step on a new database. Whoever starts it calls `dispose`. */
+  /** Starts a step on a new database. The caller calls `dispose`. */
   static async start(step: Step, options: { databaseUrl?: string } = {}) {
     const parts: CreateAppAndDatabase =
       typeof step === 'function' ? { createApp: step, openDatabase } : step;
@@ -61,7 +61,7 @@ export class RunningStep {
     await this.stop().finally(this.database.remove);
   }
 
-  /** Of a step on SQLite. */
+  /** The database file of a step on SQLite. */
   get databaseFile(): string {
     return fileOf(this.database.url);
   }
@@ -126,20 +126,20 @@ export class RunningStep {
   }
 
   get #parts() {
-    if (!this.#running) throw new Error('The step does not run.');
+    if (!this.#running) throw new Error('The step is not running.');
     return this.#running;
   }
 }
 
-/** Puts a step together and listens. @returns its parts, and what they have seen of its requests */
+/** Builds a step and listens. @returns its parts, and what its requests have shown of it */
 async function run(step: CreateAppAndDatabase, databaseUrl: string, secret: string) {
   const knex = await step.openDatabase(databaseUrl);
   const users = new Users(knex, { bcryptCost: 4 });
   const app = step.createApp({ knex, users, secret });
   const seen: { lastRequest?: Request; store?: Store } = {};
   const server = createServer((req, res) => {
-    // Express and express-session extend each request, so a test can look at the step's insides
-    // although the step exports nothing for tests.
+    // Express and express-session extend each request, so a test can look inside the step although
+    // the step exports nothing for tests.
     res.once('prefinish', () => {
       if (!isExpress(req)) return;
       seen.lastRequest = req;
@@ -155,11 +155,11 @@ function isExpress(req: object): req is Request {
   return 'app' in req;
 }
 
-/** The store's timer would outlive its database, and complain. */
+/** Closes a store, or stops its timer, which would outlive the database and log errors. */
 async function closeStore(store: Store): Promise<void> {
   if ('close' in store && typeof store.close === 'function') return store.close();
   if (!(store instanceof ConnectSessionKnexStore)) return;
-  await store.length(() => {}); // comes after the clean-up that it began with: the connection is one
+  await store.length(() => {}); // waits for the first clean-up, because there is only one connection
   store.options.cleanupInterval = 0;
   clearTimeout(store.nextDbCleanup);
 }

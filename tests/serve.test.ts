@@ -79,7 +79,7 @@ describe('a server that is told to stop', () => {
 
   async function endOf(server: ServerProcess, otherwise: string): Promise<Ended> {
     const ended = await Promise.race([server.ended, pause(3000)]);
-    if (!ended) throw new Error(`The server runs for 3 more seconds: ${otherwise}.`);
+    if (!ended) throw new Error(`The server still runs after 3 seconds: ${otherwise}.`);
     return ended;
   }
 });
@@ -94,7 +94,7 @@ test('a client that sends slowly is cut off: headers in a minute, bodies in five
   });
 });
 
-test('in production, what helps you while you learn is absent, and so is the demo account; no account is deleted', async () => {
+test('in production, the development tools and the demo account are absent, and no account is deleted', async () => {
   const { DATABASE_URL } = await temporaryEnvironment();
   const knex = await openDatabase(DATABASE_URL);
   await new Users(knex, { bcryptCost: 4 }).add(demo); // by a server in development
@@ -127,7 +127,7 @@ describe('a server that cannot start says why in one line, and exits with 1', ()
     expect(await send('GET', `${url}/inspect`)).toBe(200);
   });
 
-  test('a host that is another machine', async () => {
+  test('a host that is not this machine', async () => {
     const listening = listen(express(), { port: 0, host: '192.0.2.1' });
     await expect(listening).rejects.toThrow(/^Cannot listen on .* HOST\.$/);
   });

@@ -51,7 +51,7 @@ export async function sessionRoutes(store: Store, options: Partial<SessionOption
   const send = (method: string, path: string, cookie: string) =>
     fetch(urlOf(server) + path, { method, headers: { cookie }, redirect: 'manual' });
 
-  /** @returns the status of the answer, and the cookie to go on with. */
+  /** @returns the status of the answer, and the cookie for the next request. */
   const post = async (path: string, cookie = '') => {
     const { status, headers } = await send('POST', path, cookie);
     return { status, cookie: headers.getSetCookie()[0]?.split(';')[0] ?? cookie };

@@ -10,8 +10,7 @@ import { temporaryEnvironment } from './temporary.ts';
 /**
  * Imports a file of the step under test.
  *
- * @param orElse what to do while a reader who practises has not written the file yet: take another, or say
- *   what to write.
+ * @param orElse what to do until a reader who practises has written the file: use another, or say what to write.
  */
 export async function importFile<T>(folder: string, name: string, orElse: () => T): Promise<T> {
   const path = join(folder, name);

@@ -26,7 +26,7 @@ export interface Subject {
 }
 
 interface Options {
-  /** Promises that the store is known not to keep, by name. A test fails on the day the store keeps one. */
+  /** Promises that the store is known not to keep, by name. A test fails once the store keeps one. */
   departures?: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export const upserts = [
  *   middleware goes wrong without it. It never looks at the expiry of a stored session, for example, so
  *   the store must. A store that breaks one of these promises has a bug.
  * - **stronger**: people rely on it, but express-session does not ask for it. A store that does not keep
- *   it is not faulty, but know that before you choose it.
+ *   it is not faulty, but you should know before you choose it.
  *
  * Of the methods that express-session does not require (`touch`, `all`, `length`, `clear`), a store may
  * lack any: their tests are skipped.
@@ -195,8 +195,8 @@ export function describeStore(
     it('calls back exactly once', async () => {
       for (const [method, ...args] of everyCall()) {
         if (!store[method]) continue;
-        const { answers } = await observe(method, ...args);
-        expect(answers, `calls of the callback of ${method}`).toHaveLength(1);
+        const { callbacks } = await observe(method, ...args);
+        expect(callbacks, `how often ${method} called back`).toHaveLength(1);
       }
     });
 
@@ -281,9 +281,9 @@ export function describeStore(
       it(failing(method), async () => {
         await set('a', newSession());
         await subject.breakStorage?.();
-        const { answers } = await observe(method, ...args);
-        expect(answers, `calls of the callback of ${method}`).toHaveLength(1);
-        if (method !== 'touch') expect(answers[0]?.[0], 'the error').toBeInstanceOf(Error);
+        const { callbacks } = await observe(method, ...args);
+        expect(callbacks, `how often ${method} called back`).toHaveLength(1);
+        if (method !== 'touch') expect(callbacks[0]?.[0], 'the error').toBeInstanceOf(Error);
         expectNoRejection();
       }, ['breakStorage', method]);
     }
@@ -388,7 +388,7 @@ export function describeStore(
       await browser.read('/put?name=ada');
       clock.advance(HOUR / 2); // so there is an expiry to write
       const response = await browser.visit('/break');
-      const isAnswered = (call: Call) => call.rejected || call.answers.length > 0;
+      const isAnswered = (call: Call) => call.rejected || call.callbacks.length > 0;
       await vi.waitFor(() => expect(calls.every(isAnswered), 'the touch called back').toBe(true));
       expectNoRejection();
       expect(await response.json(), 'after the touch that failed').toEqual({});
@@ -424,8 +424,8 @@ export function describeStore(
     });
 
     // Express-session sends the headers before it saves or destroys, so the next request of the same
-    // browser can reach the store while that is under way. Of all pairs of calls, these five show a user
-    // their order: what was saved is there, the last save counts, and logged out is logged out.
+    // browser can reach the store while that is under way. Of all pairs of calls, users notice the order of
+    // these five: what was saved is there, the last save counts, and logged out is logged out.
     for (const [first, second, expected] of [
       ['set', 'get', 1],
       ['set', 'set', 2],
@@ -467,7 +467,7 @@ export function describeStore(
         },
       });
       for (let round = 0; round < 20; round++) {
-        if (round % 2 === 0) browser.forget(); // by turns a new session and a loaded one
+        if (round % 2 === 0) browser.forget(); // alternates between a new session and a loaded one
         await browser.visit(`/login?round=${round}`);
         expect(await browser.read('/show')).toMatchObject({ round: `${round}` });
       }
@@ -556,8 +556,8 @@ export function describeStore(
       await set('a', newSession());
       const session = await load('a', Number.NaN);
       for (const method of ['touch', 'set'] as const) {
-        const { answers } = await observe(method, 'a', session);
-        expect(answers, `calls of the callback of ${method}`).toHaveLength(1);
+        const { callbacks } = await observe(method, 'a', session);
+        expect(callbacks, `how often ${method} called back`).toHaveLength(1);
       }
       await destroy('a');
       await set('a', newSession());
@@ -691,7 +691,7 @@ export function describeStore(
 
   /** @returns what a method calls back with. @throws the error that it calls back with. */
   async function call(method: Method, ...args: unknown[]): Promise<unknown> {
-    const [error, result] = (await observe(method, ...args)).answers[0] ?? [];
+    const [error, result] = (await observe(method, ...args)).callbacks[0] ?? [];
     if (error) throw error;
     return result;
   }
@@ -702,8 +702,8 @@ export function describeStore(
     const run = store[method];
     if (!run) throw new Error(`The store has no method ${method}.`);
     await new Promise<void>((resolve, reject) => {
-      const late = `${method} did not call back within ${PATIENCE} ms.`;
-      const timer = setTimeout(() => reject(new Error(late)), PATIENCE);
+      const late = `${method} did not call back within ${TIMEOUT} ms.`;
+      const timer = setTimeout(() => reject(new Error(late)), TIMEOUT);
       const settle = () => {
         clearTimeout(timer);
         resolve();
@@ -742,7 +742,7 @@ export function describeStore(
       const response = await fetch(`http://127.0.0.1:${port}${path}`, {
         headers: { cookie },
         redirect: 'manual',
-        signal: AbortSignal.timeout(PATIENCE),
+        signal: AbortSignal.timeout(TIMEOUT),
       });
       cookie = response.headers.getSetCookie()[0]?.split(';')[0] ?? cookie;
       return response; // with its headers; its last byte may wait for the store
@@ -761,17 +761,17 @@ type Need = Method | keyof Subject;
 /** One call of a method of the store. */
 interface Call {
   method: Method;
-  /** The arguments of each call of its callback. */
-  answers: unknown[][];
+  /** The arguments of each time it called back. */
+  callbacks: unknown[][];
   rejected: boolean;
 }
 
 const methods = ['get', 'set', 'touch', 'destroy', 'all', 'length', 'clear'] as const;
 const HOUR = 60 * 60 * 1000; // in milliseconds
 const DAY = 24 * HOUR;
-const PATIENCE = 4000; // in milliseconds
+const TIMEOUT = 4000; // in milliseconds
 
-/** A call of each method, in an order in which each has something to do. */
+/** Calls all methods once, in an order in which each has something to do. */
 function everyCall(): [Method, ...unknown[]][] {
   return [
     ['set', 'a', newSession()],
@@ -786,7 +786,7 @@ function everyCall(): [Method, ...unknown[]][] {
 
 /** The promise about a method whose storage fails. */
 function failing(method: Method): string {
-  // A touch may keep its error to itself: the response is on its way, and can only be spoiled.
+  // A touch may hide its error, which could only spoil the response that is on its way.
   if (method === 'touch') return 'calls back once for a failing touch';
   return `reports a failing ${method} once, through the callback`;
 }
@@ -798,13 +798,13 @@ function record(store: Store): Call[] {
     const original = store[method];
     if (!original) continue;
     const recorded = (...args: unknown[]) => {
-      const call: Call = { method, answers: [], rejected: false };
+      const call: Call = { method, callbacks: [], rejected: false };
       calls.push(call);
       const callback = args.at(-1);
       if (typeof callback === 'function') {
-        args[args.length - 1] = (...answer: unknown[]) => {
-          call.answers.push(answer);
-          callback(...answer);
+        args[args.length - 1] = (...results: unknown[]) => {
+          call.callbacks.push(results);
+          callback(...results);
         };
       }
       const promise: unknown = Reflect.apply(original, store, args);
@@ -820,7 +820,7 @@ function record(store: Store): Call[] {
   return calls;
 }
 
-/** A session as express-session makes it. @param maxAge in milliseconds; null: until the browser ends. */
+/** A session as express-session makes it. @param maxAge in milliseconds; null ends it with the browser. */
 function newSession(data: object = {}, maxAge: number | null = HOUR): SessionData {
   const cookie = new expressSession.Cookie();
   if (maxAge !== null) cookie.maxAge = maxAge;
@@ -832,7 +832,7 @@ function expiryOf(session: SessionData | undefined): number {
   return new Date(session?.cookie.expires ?? Number.NaN).getTime();
 }
 
-/** Waits until what is due by now has been called. */
+/** Waits until everything that is due by now has run. */
 async function turn(): Promise<void> {
   for (let time = 0; time < 2; time++) await new Promise((resolve) => setImmediate(resolve));
 }

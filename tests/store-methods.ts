@@ -17,7 +17,7 @@ export function newSession(data: object = {}, maxAge = HOUR): SessionData {
   return Object.assign(Object.create(null), { cookie }, data);
 }
 
-/** Calls each method of a store, one after the other. @returns how its promise ended, and its calls back */
+/** Calls each method of a store, one after the other. @returns how each promise settled, and what it called back with */
 export async function callEach(store: OwnStore) {
   const methods: Record<Method, (done: Done) => Promise<unknown>> = {
     get: (done) => store.get('id', done),
@@ -38,14 +38,14 @@ export async function callEach(store: OwnStore) {
   return outcomes;
 }
 
-/** Keeps what the server prints of its errors, instead of printing it. @returns a function that gives it */
-export function keepErrorLog(): () => string[] {
+/** Captures the lines of `console.error` instead of printing them. @returns a function that returns them */
+export function captureErrorLog(): () => string[] {
   const printed = vi.spyOn(console, 'error').mockImplementation(() => {});
   return () => printed.mock.calls.flat().map(String);
 }
 
 /**
- * Expects one line in the log of errors, in any words, that shows none of some secrets.
+ * Expects exactly one line in the error log, in any words, without the secrets.
  *
  * @param what the line should report.
  */
@@ -56,7 +56,7 @@ export function expectOneLine(lines: string[], secrets: string[], what: string):
   }
 }
 
-/** Waits until a method has called back. @returns its calls back, with those that come later */
+/** Waits until a method has called back. @returns the arguments of each callback, including later ones */
 export function callbackOf(
   method: (done: (...call: unknown[]) => void) => unknown,
 ): Promise<unknown[][]> {

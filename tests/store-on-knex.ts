@@ -29,7 +29,7 @@ export async function emptyDatabase(open: (url: string) => Promise<Knex>, kind?:
 /**
  * A store whose sessions are rows, for the store contract: it fails while its table has another name.
  *
- * @param remove what is left to do when the database is closed.
+ * @param remove deletes the database, once it is closed.
  */
 export function onKnex(store: Store, knex: Knex, remove: () => Promise<void>): Subject {
   let writes = 0;
@@ -43,7 +43,7 @@ export function onKnex(store: Store, knex: Knex, remove: () => Promise<void>): S
     corrupt: async (sid) => {
       await knex('sessions')
         .where({ sid: storedId(store, sid) })
-        .update({ sess: isPostgres(knex) ? '{}' : '{"cookie":' }); // PostgreSQL lets in only JSON
+        .update({ sess: isPostgres(knex) ? '{}' : '{"cookie":' }); // PostgreSQL accepts only JSON
     },
     writes: () => writes,
     setTime: setDatabaseClocks,

@@ -18,7 +18,7 @@ export async function temporaryFolder(whenFinished = onTestFinished): Promise<st
   return path;
 }
 
-/** Makes an empty database of the kind that a step uses. Whoever makes it calls `remove`. */
+/** Makes an empty database of the kind that a step uses. The caller calls `remove`. */
 export async function makeTestDatabase(store: Step['store'] = 'sqlite'): Promise<TestDatabase> {
   if (store === 'postgresql') return makePostgresDatabase();
   const { path, remove } = await makeTemporaryFolder();
@@ -66,7 +66,7 @@ export function statementsOf(knex: Knex, word = ''): string[] {
   return statements;
 }
 
-/** Waits until a database has done what it was asked for, also while the clock stands still. */
+/** Waits until a database has done all queries so far, even while the clock is stopped. */
 export async function settled({ client: { pool } }: Knex): Promise<void> {
   const isBusy = () => pool.numUsed() + pool.numPendingAcquires() + pool.numPendingCreates() > 0;
   while (isBusy()) await new Promise(setImmediate);

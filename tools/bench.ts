@@ -24,7 +24,7 @@ interface Entrant {
   stop(): Promise<void>;
 }
 
-/** What takes part: a step's server, or that step in another way. */
+/** What is measured: a step's server, or a variant of it. */
 const candidates: { name: string; step: string; script?: string; servers?: number }[] = [
   ...stepNames.map((step) => ({ name: step, step })),
   { name: 'the same, two servers', step: manyServers, servers: 2 },

@@ -11,10 +11,10 @@ export async function command(main: () => Promise<void>): Promise<void> {
   try {
     await main();
   } catch (error) {
-    const isUsers = [UsageError, DatabaseError, SettingsError].some(
+    const isUserError = [UsageError, DatabaseError, SettingsError].some(
       (kind) => error instanceof kind,
     );
-    if (!(error instanceof Error && (isUsers || isParseArgsError(error)))) throw error;
+    if (!(error instanceof Error && (isUserError || isParseArgsError(error)))) throw error;
     console.error(error.message);
     process.exitCode = 1;
   }

@@ -20,7 +20,7 @@ await command(async () => {
   if (more.length > 0 || (chapter && !titles.some((title) => title.startsWith(`${chapter}. `)))) {
     throw new UsageError('Type npm run docs, npm run docs -- --check, or npm run docs -- 3.');
   }
-  // Exit in order, so that temporary folders are removed.
+  // Exit in order, so temporary folders are removed.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
   const renewed = await Promise.all(texts.map((text) => renew(text, chapter)));

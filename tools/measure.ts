@@ -125,8 +125,8 @@ export async function writesPer100Reads({ server, browser, database }: Visit): P
   const knex = await connect(database.url, async () => {});
   const version = async () => {
     if (!isPostgres(knex)) return (await knex.raw('PRAGMA data_version'))[0].data_version;
-    // Each row says which transaction has written it. Counts of wrong passwords are left out: a login takes its own back
-    // when the answer is sent.
+    // Each row says which transaction has written it. The attempts table is left out: a login takes its own attempt back
+    // when the response is sent.
     const written = ['sessions', 'devices', 'users'].map(
       (table) => `(select coalesce(sum(xmin::text::bigint), 0) from ${table})`,
     );
@@ -135,7 +135,7 @@ export async function writesPer100Reads({ server, browser, database }: Visit): P
   };
   const read = async () => (await fetch(`${server.url}/api/me`, { headers })).text();
   try {
-    // Step 8 takes the attempt of a login back after its answer: a write that no read caused. It comes before this read.
+    // Step 8 takes the attempt of a login back after the response: a write that no read caused. It is over after this read.
     await read();
     let before = await version();
     let writes = 0;
@@ -156,7 +156,7 @@ export async function expireSessions({ server, database }: Visit): Promise<strin
   return (await server.passDay(database)) === 0 ? 'deleted' : 'left in the store';
 }
 
-/** Logs in with what is in the sessions table, by a thief who also knows the secret. */
+/** Tries to log in as a thief who has the sessions table and knows the secret. */
 export async function steal({ server, database }: Visit): Promise<string> {
   const knex = await connect(database.url, async () => {});
   const ids = (await knex.schema.hasTable('sessions')) ? await knex('sessions').pluck('sid') : [];
@@ -167,7 +167,7 @@ export async function steal({ server, database }: Visit): Promise<string> {
   return opened.length > 0 ? 'opens sessions' : 'worthless';
 }
 
-/** Logs the user out by a request such as a page on a sister domain makes the browser send. */
+/** Tries to log the user out with a request that a page on a sister domain can make the browser send. */
 export async function requestFromElsewhere({ server, browser }: Visit): Promise<string> {
   const { cookie = '' } = browser;
   const headers = { cookie, origin: 'http://sister.example', 'sec-fetch-site': 'same-site' };

@@ -57,7 +57,7 @@ async function openSource(url: string) {
   );
 }
 
-/** Everything is one transaction: whoever interrupts it leaves nothing behind, and it can be repeated. */
+/** Everything is one transaction: if it is interrupted, it leaves nothing behind, and can be repeated. */
 function move(source: Knex, file: string, target: Knex): Promise<string> {
   return source.transaction((from) =>
     target.transaction(async (to) => {
@@ -78,7 +78,7 @@ function move(source: Knex, file: string, target: Knex): Promise<string> {
 }
 
 /**
- * A second move must not bring back what has ended since the first one: sessions at a logout, accounts.
+ * Looks for an earlier move, because a second one must not bring back the sessions and accounts that have ended since.
  *
  * @returns the file that was moved into this database before.
  */
@@ -87,7 +87,7 @@ async function earlierMove(to: Knex): Promise<string | undefined> {
   return (await to('moves').first())?.file;
 }
 
-/** The demo account that a start in development made gives way, unless somebody has changed its password. */
+/** Deletes the demo account that a start in development made. Refuses if there are other users, or another password. */
 async function makeRoom(to: Knex, earlier: string | undefined): Promise<void> {
   const { username } = demo;
   const other = await to('users').whereNot({ username }).first();

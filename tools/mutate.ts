@@ -109,8 +109,8 @@ async function tryOne(mutation: Mutation, folder: string): Promise<Outcome> {
 }
 
 /**
- * Runs tests of a copy, whose code may be broken in any way: what they start ends with them, because it is in a process
- * group of its own, and what they delete in the temporary folder is only theirs.
+ * Runs tests in a copy, whose code may be broken in any way. Their processes end with them, because they share a process
+ * group, and their temporary files are in a folder of their own.
  *
  * @param args for vitest, as typed in a shell.
  */

@@ -11,8 +11,8 @@ export function postgresUrl(step: string): string {
 }
 
 /**
- * Uses the PostgreSQL of a step: that of DATABASE_URL, or the step's own. If that one is not running, it runs until the
- * work is done.
+ * Uses the PostgreSQL of a step: that of DATABASE_URL, or the step's own. The step's own is started if necessary,
+ * and stopped when the work is done.
  *
  * @param work gets its address.
  */

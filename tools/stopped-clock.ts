@@ -1,4 +1,4 @@
-// Preloaded into a server process: its clock stands still, and advances when a message says so.
+// Preloaded into a server process: its clock is stopped, and advances only when a message says so.
 import { mock } from 'node:test';
 
 mock.timers.enable({ apis: ['Date', 'setTimeout', 'setInterval'], now: Date.now() });

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 
 export async function up(knex: Knex): Promise<void> {
   await knex.schema.createTable('users', (table) => {
-    // An autoincrement id is never used twice, not even after its user was deleted. That matters from step
+    // An autoincrement id is never used twice, not even after its user is deleted. That matters from step
     // 04 on: a session refers to its user by this id, and must never refer to another user.
     table.increments('id');
     table.string('username', 32).notNullable().unique();

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 
-// On PostgreSQL: when a session ends at last is a column, so that the database compares it with its own clock.
+// On PostgreSQL, the absolute end of a session is a column, so the database can compare it with its own clock.
 export async function up(knex: Knex): Promise<void> {
   await knex.schema.alterTable('sessions', (table) => {
     table.timestamp('ends').notNullable().defaultTo('infinity');

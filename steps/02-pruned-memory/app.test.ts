@@ -8,14 +8,14 @@ import { createApp } from './app.ts';
 
 describeLogin(createApp);
 
-describe('sessions in memory that is pruned', () => {
+describe('sessions in pruned memory', () => {
   test('deletes expired sessions within the hour, even if nobody asks for them', async () => {
     const clock = stopClock();
     const { server } = await loggedIn(createApp);
     await clock.advance(24 * HOUR - 60_000);
     expect(
       await countSessions(server.store),
-      'the session is gone a minute too early. Does ttl, or maxAge, say a day? Chapter 2, The code',
+      'the session is gone a minute too early. Set maxAge, and ttl if you use it, to a day: chapter 2, The code',
     ).toBe(1);
     await clock.advance(HOUR + 2 * 60_000);
     expect(
@@ -51,7 +51,7 @@ describe('sessions in memory that is pruned', () => {
     const { server, browser } = await loggedIn(createApp);
     await server.restart();
     const who = await browser.whoAmI();
-    expect(who, 'the sessions outlived their process: this store is not in memory').toBeUndefined();
+    expect(who, 'the sessions survived the restart: this store is not in memory').toBeUndefined();
     expect((await browser.logIn(ada)).status, 'the account is gone as well').toBe(200);
   });
 });

@@ -21,11 +21,11 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
   const app = express();
   app.use(page, express.json()); // static page first: viewing it creates no session
 
-  // Still the memory of this process, but expired sessions are deleted from it.
+  // Still the memory of this process, but expired sessions are deleted.
   const MemoryStore = createMemoryStore(session);
   const store = new MemoryStore({
     checkPeriod: HOUR, // how often to delete expired sessions; without it, nothing deletes them
-    max: 10_000, // hold at most this many: the least recently used one goes first
+    max: 10_000, // keep at most this many; the least recently used one goes first
   });
 
   // Gives every request a req.session.
@@ -37,11 +37,11 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
   app.post('/api/login', async (req, res, next) => {
     const user = await users.verify(readCredentials(req));
     if (!user) throw createError(401, 'The username or the password is wrong.');
-    // A new session id: one that an attacker planted in this browser is worth nothing now.
+    // A new session id, so one that an attacker planted in this browser is worthless.
     req.session.regenerate((error) => {
       if (error) return next(error);
       req.session.user = user;
-      // Answer only when the session is saved: a 200 is a promise that it was.
+      // Answer only once the session is saved: a 200 promises that it is.
       req.session.save((error) => {
         if (error) return next(error);
         res.json({ username: user.username });

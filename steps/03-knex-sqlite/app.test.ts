@@ -15,8 +15,8 @@ import { createApp } from './app.ts';
 describeLogin(createApp);
 describePersistence(createApp);
 
-describe('the row of a session', () => {
-  test('is in the table and under the id that the options name', async () => {
+describe('a session row', () => {
+  test('is stored in the table and the column that the options name, under the id in the cookie', async () => {
     const { server, browser } = await loggedIn(createApp);
     const where = 'Set tableName to sessions and sidFieldName to sid: chapter 3, The code';
     expect(await server.knex.schema.hasTable('sessions'), `no table sessions. ${where}`).toBe(true);
@@ -27,7 +27,7 @@ describe('the row of a session', () => {
     expect(Date.parse(rows[0].expired), 'the row has expired').toBeGreaterThan(Date.now());
   });
 
-  test('is in the database that server.ts opens', async () => {
+  test('is stored in the database that server.ts opens', async () => {
     const environment = await temporaryEnvironment();
     const server = await ServerProcess.startScript(
       join(import.meta.dirname, 'server.ts'),
@@ -38,9 +38,9 @@ describe('the row of a session', () => {
     });
     await new Browser(server.url).logIn(demo);
     const knex = await readDatabase(environment.DATABASE_URL);
-    const isThere = await knex.schema.hasTable('sessions');
+    const hasTable = await knex.schema.hasTable('sessions');
     await knex.destroy();
-    expect(isThere, 'server.ts does not pass its knex to createApp: chapter 3, The code').toBe(
+    expect(hasTable, 'server.ts does not pass its knex to createApp: chapter 3, The code').toBe(
       true,
     );
   });
@@ -60,10 +60,10 @@ describe('the row of a session', () => {
   });
 });
 
-describe('the option names of versions 1 to 4, which many snippets still have', () => {
+describe('the option names of versions 1 to 4, which many snippets still use', () => {
   const old = { tablename: 'logins', sidfieldname: 'id', createtable: false, clearInterval: 1000 };
 
-  test('the compiler rejects each of them', async () => {
+  test('are each rejected by the compiler', async () => {
     const create = (options: string) => `new ConnectSessionKnexStore({ ${options} });`;
     const printed = await compile([
       "import { ConnectSessionKnexStore } from 'connect-session-knex';",
@@ -71,12 +71,12 @@ describe('the option names of versions 1 to 4, which many snippets still have', 
       ...Object.entries(old).map(([name, value]) => create(`${name}: ${JSON.stringify(value)}`)),
     ]);
     const errors = printed.split('\n').filter((line) => line.includes('error'));
-    expect(errors, 'one error for each old name, and none for the names of today').toHaveLength(4);
+    expect(errors, 'one error for each old name, and none for the current names').toHaveLength(4);
     for (const name of Object.keys(old))
       expect(printed).toContain(`'${name}' does not exist in type`);
   });
 
-  test('all of them are silently ignored at run time', async () => {
+  test('are silently ignored at run time', async () => {
     const { server } = await loggedIn(createApp);
     const options = { knex: server.knex, cleanupInterval: 0, ...old };
     const store = new ConnectSessionKnexStore(options);

@@ -24,7 +24,7 @@ export function createApp({ knex, users, secret }: { knex: Knex; users: Users; s
 
   // Sessions are now rows in the database, and outlive this process.
   const store = new ConnectSessionKnexStore({
-    knex, // the application's own Knex instance, the one that reads the users
+    knex, // the application's own Knex instance, which also reads the users
     tableName: 'sessions', // the table that holds the sessions
     sidFieldName: 'sid', // the column that holds the session id
     createTable: true, // create that table if it is missing
@@ -40,11 +40,11 @@ export function createApp({ knex, users, secret }: { knex: Knex; users: Users; s
   app.post('/api/login', async (req, res, next) => {
     const user = await users.verify(readCredentials(req));
     if (!user) throw createError(401, 'The username or the password is wrong.');
-    // A new session id: one that an attacker planted in this browser is worth nothing now.
+    // A new session id, so one that an attacker planted in this browser is worthless.
     req.session.regenerate((error) => {
       if (error) return next(error);
       req.session.user = user;
-      // Answer only when the session is saved: a 200 is a promise that it was.
+      // Answer only once the session is saved: a 200 promises that it is.
       req.session.save((error) => {
         if (error) return next(error);
         res.json({ username: user.username });

@@ -27,7 +27,7 @@ describe('a session that holds one id', () => {
     expect(row.sess, 'a bcrypt hash').not.toContain('$2');
   });
 
-  test('knows at the next request that its user was renamed', async () => {
+  test('notices at the next request that its user was renamed', async () => {
     const { server, browser } = await loggedIn(createApp);
     await server.knex('users').where({ username: 'ada' }).update({ username: 'lovelace' });
     const who = await browser.whoAmI();
@@ -36,7 +36,7 @@ describe('a session that holds one id', () => {
     );
   });
 
-  test('knows at the next request that its user was deleted', async () => {
+  test('notices at the next request that its user was deleted', async () => {
     const { server, browser } = await loggedIn(createApp);
     await server.users.remove('ada');
     const who = await browser.whoAmI();
@@ -47,7 +47,7 @@ describe('a session that holds one id', () => {
     expect((await browser.get('/api/users')).status).toBe(401);
   });
 
-  test('never passes to another user: ids are never used twice', async () => {
+  test('never passes to another user, because ids are never used twice', async () => {
     const { server, browser } = await loggedIn(createApp);
     await server.users.remove('ada');
     await server.browser().register({ ...ada, username: 'eve' });

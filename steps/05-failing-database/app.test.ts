@@ -17,7 +17,7 @@ const { SessionStore } = await importFile<typeof import('./store.ts')>(folder, '
     'Write store.ts: it exports a class SessionStore that extends ConnectSessionKnexStore. Chapter 5, The code',
   );
 });
-// While you have no database.ts of your own, the shared one makes no sessions table.
+// Until you write database.ts, the shared one is used, which creates no sessions table.
 const { openDatabase } = await importFile<Pick<typeof shared, 'openDatabase'>>(
   folder,
   'database.ts',
@@ -29,14 +29,14 @@ const step: CreateAppAndDatabase = {
   createApp: (parts) =>
     createApp({
       ...parts,
-      // Made only when createApp asks for it: step 04 makes a store of its own.
+      // Made only when createApp reads it: step 04 makes its own store.
       get store() {
         return new SessionStore({ knex: parts.knex });
       },
     }),
 };
 
-test('the store has a table, whoever makes it', async () => {
+test('the sessions table exists, whether database.ts or the store creates it', async () => {
   const knex = await temporaryDatabase(openDatabase);
   const store = new SessionStore({ knex });
   onTestFinished(() => store.close?.());

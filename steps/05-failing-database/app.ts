@@ -32,11 +32,11 @@ export function createApp({ store, users, secret }: Parts) {
   app.post('/api/login', async (req, res, next) => {
     const user = await users.verify(readCredentials(req));
     if (!user) throw createError(401, 'The username or the password is wrong.');
-    // A new session id: one that an attacker planted in this browser is worth nothing now.
+    // A new session id, so one that an attacker planted in this browser is worthless.
     req.session.regenerate((error) => {
       if (error) return next(error);
       req.session.userId = user.id;
-      // Answer only when the session is saved: a 200 is a promise that it was.
+      // Answer only once the session is saved: a 200 promises that it is.
       req.session.save((error) => {
         if (error) return next(error);
         res.json({ username: user.username });
@@ -51,7 +51,7 @@ export function createApp({ store, users, secret }: Parts) {
     });
   });
 
-  // The guard reads the user on every request: a new name or a deletion takes effect at once.
+  // The guard reads the user on every request, so a new name or a deletion takes effect at once.
   const requireLogin: Guard = async (req, res, next) => {
     const user = await users.findById(req.session.userId);
     if (!user) throw createError(401, 'Log in first.');

@@ -7,7 +7,7 @@ export type Callback<T> = (error: unknown, result?: T) => void;
  * Waits for the database, and reports the outcome in one place: through the callback, exactly once. The promise
  * never rejects, because express-session ignores it, and an unhandled rejection ends the process.
  *
- * @param otherwise what the promise holds when the work fails.
+ * @param otherwise what the promise resolves to when the work fails.
  */
 export async function report<T>(
   callback: Callback<T> | undefined,
@@ -18,7 +18,7 @@ export async function report<T>(
     (result) => [null, result] as const,
     (error: unknown) => [error, otherwise] as const,
   );
-  // On a later tick: if the callback throws, that is not an error of the database.
+  // On a later tick, so an exception in the callback does not count as a database error.
   if (callback) process.nextTick(callback, error, result);
   return result;
 }

@@ -3,7 +3,7 @@ import createKnex from 'knex';
 import { TimeoutError } from '#database/in-time.ts';
 import { reason } from '#database/open.ts';
 
-/** Answers 503 when the database is unavailable. Any other error is our own, and a 500. */
+/** Answers 503 when the database is unavailable. Any other error is a bug, and a 500. */
 export const answerUnavailable: ErrorRequestHandler = (error, req, res, next) => {
   if (!isOutage(error) || res.headersSent) return next(error);
   console.error(`503 for ${req.method} ${req.path}: ${reason(error)}`);

@@ -34,7 +34,7 @@ describe('a logout is final', () => {
     ).toBe(401);
   });
 
-  test('when the login that it ended saves its session once more', async () => {
+  test('when the login request saves the session again', async () => {
     const { store, get } = await emptyStore();
     const session = newSession({ userId: 1 });
     await callbackOf((done) => store.set('a', session, done));
@@ -55,7 +55,7 @@ describe('a logout is final', () => {
     expect(await get('a'), 'update live rows only: chapter 6, The code').toBeNull();
   });
 
-  test('which comes after a day for a session whose cookie ends with the browser', async () => {
+  test('and a session whose cookie ends with the browser expires after a day', async () => {
     const clock = stopClock();
     const { store, get } = await emptyStore();
     const session = newSession();
@@ -64,13 +64,13 @@ describe('a logout is final', () => {
     await clock.advance(24 * HOUR - 1000);
     expect(
       await get('a'),
-      'gone within the day: give a cookie without a date a day. Chapter 6, the second hint',
+      'gone within a day: give a session whose cookie has no date a day. Chapter 6, the second hint',
     ).not.toBeNull();
     await clock.advance(2000);
     expect(await get('a'), 'still there after a day: chapter 6, the second hint').toBeNull();
   });
 
-  test('but a loaded session saved under another id is a new one', async () => {
+  test('but a loaded session that is saved under another id is a new session', async () => {
     const { store, get } = await emptyStore();
     await callbackOf((done) => store.set('a', newSession({ userId: 1 }), done));
     const loaded = await load(store, 'a');
@@ -80,7 +80,7 @@ describe('a logout is final', () => {
   });
 });
 
-describe('calls on one session keep their order, also when nothing waits for them', () => {
+describe('calls on one session keep their order, even when nothing waits for them', () => {
   const pairs: [what: string, userId: number | undefined, call: (store: SessionStore) => void][] = [
     ['save, then read', 2, (store) => store.set('a', newSession({ userId: 2 }))],
     ['log out, then read', undefined, (store) => store.destroy('a')],
@@ -122,7 +122,7 @@ describe('calls on one session keep their order, also when nothing waits for the
     const { store, get } = await emptyStore();
     for (let round = 0; round < 20; round++) {
       await callbackOf((done) => store.set('a', newSession({ userId: 1 }), done));
-      if (round % 2) void store.length(() => {}); // then the first call waits for its turn
+      if (round % 2) void store.length(() => {}); // makes the first call wait for its turn
       call(store);
       const found = await get('a');
       expect(
@@ -132,7 +132,7 @@ describe('calls on one session keep their order, also when nothing waits for the
     }
   });
 
-  test('saves the session as it is when it is saved', async () => {
+  test('a save stores the session as it was at the call', async () => {
     const { store, get } = await emptyStore();
     const session = newSession({ userId: 1 });
     void store.length(() => {}); // makes the save wait for its turn
@@ -142,7 +142,7 @@ describe('calls on one session keep their order, also when nothing waits for the
     expect((await get('a'))?.userId, advice).toBe(1);
   });
 
-  test('a redirect without a save never meets its own past', async () => {
+  test('the request after a redirect sees the change, even if nothing waited for the save', async () => {
     const { store } = await emptyStore();
     const { post, me } = await sessionRoutes(store);
     for (let round = 0; round < 20; round++) {
@@ -153,7 +153,7 @@ describe('calls on one session keep their order, also when nothing waits for the
     }
   });
 
-  test('work that nothing waits for any more is left out', async () => {
+  test('work is skipped when its caller has given up', async () => {
     const { knex, store } = await emptyStore();
     const held = await knex.transaction(); // the only connection
     const calls = Array.from({ length: 10 }, () => callbackOf((done) => store.get('a', done)));
@@ -162,9 +162,9 @@ describe('calls on one session keep their order, also when nothing waits for the
     const reads: string[] = [];
     knex.on('query', ({ sql }) => sql.startsWith('select `sess`') && reads.push(sql));
     await held.rollback();
-    await store.close(); // waits for what has begun
+    await store.close(); // waits for work in progress
     const advice =
-      'the queue did what nothing waited for any more. Skip it: chapter 6, the third hint';
+      'the queue did work whose callers had given up. Skip it: chapter 6, the third hint';
     expect(reads.length, advice).toBeLessThanOrEqual(1);
   });
 });

@@ -8,22 +8,22 @@ import { Queue } from './queue.ts';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
 const FOREVER = Date.parse('9999-12-31'); // later dates are longer text, which SQLite would compare wrongly
-const ignore = () => {}; // the library's types ask for a callback; its promise says the same
+const ignore = () => {}; // the library's types require a callback; its promise is enough
 
 /** Sessions in a database that may fail: each method calls back exactly once, and never rejects. */
 export class SessionStore extends ConnectSessionKnexStore {
   readonly knex: Knex;
-  readonly #rows = new WeakMap<SessionData, string>(); // the id of the row that a session has
+  readonly #rows = new WeakMap<SessionData, string>(); // the id of the row that holds a session
   readonly #queue = new Queue();
 
   /** @param cleanupInterval how often expired rows are deleted, in milliseconds; 0 means never. */
   constructor({ knex, cleanupInterval = HOUR }: { knex: Knex; cleanupInterval?: number }) {
     const onDbCleanupError = (error: unknown) =>
-      console.error(`Expired sessions were not deleted: ${reason(error)}`);
+      console.error(`Could not delete expired sessions: ${reason(error)}`);
     const interval = cleanupInterval < 2 ** 31 ? cleanupInterval : 0; // a longer timer fires at once
     super({ knex, createTable: false, cleanupInterval: interval, onDbCleanupError });
     this.knex = knex;
-    // The library looks for its table once, and would remember forever that the database was unavailable.
+    // The library checks for its table only once. If that failed, every later call would fail, too.
     this.ready.catch(onDbCleanupError);
     this.ready = Promise.resolve();
   }
@@ -34,7 +34,7 @@ export class SessionStore extends ConnectSessionKnexStore {
     );
   }
 
-  /** The middleware makes the session of a request here, from what `get` found in a row. */
+  /** The middleware calls this to make `req.session` from what `get` found in a row. */
   override createSession(req: Request, data: SessionData) {
     const session = super.createSession(req, data);
     this.#rows.set(session, session.id);
@@ -46,7 +46,7 @@ export class SessionStore extends ConnectSessionKnexStore {
       const expires = expiryOf(session);
       const row = { sid, sess: JSON.stringify(session), expired: iso(expires) }; // the session as it is now
       await this.#queue.run(async () => {
-        // If a loaded session has lost its row, its user has logged out meanwhile: write nothing.
+        // If the row of a loaded session is gone, its user has logged out meanwhile: write nothing.
         if (this.#rows.get(session) === sid) await this.#liveRows().where({ sid }).update(row);
         else await this.knex('sessions').insert(row).onConflict('sid').merge();
         this.#rows.set(session, sid);
@@ -55,9 +55,9 @@ export class SessionStore extends ConnectSessionKnexStore {
   }
 
   override touch(sid: string, session: SessionData, callback?: Callback<void>) {
-    // The answer is already on its way to the browser: an error now could only cut it off.
+    // The response is already on its way to the browser: an error now could only cut it off.
     const done: Callback<void> = (error) => {
-      if (error) console.error(`The expiry of a session was not moved: ${reason(error)}`);
+      if (error) console.error(`Could not extend a session: ${reason(error)}`);
       callback?.(null);
     };
     return report(done, undefined, () => this.#queue.run(() => super.touch(sid, session)));
@@ -81,7 +81,7 @@ export class SessionStore extends ConnectSessionKnexStore {
     return report(callback, 0, () => this.#queue.run(() => super.clear()));
   }
 
-  /** Waits for work in progress, and stops the library's clean-up. Then the database can be closed. */
+  /** Waits for work in progress, and stops the library's clean-up. After that, the database can be closed. */
   async close(): Promise<void> {
     Object.assign(this.options, { cleanupInterval: 0, onDbCleanupError: ignore });
     await this.length(); // Knex has one connection, so this query runs after all earlier ones
@@ -93,20 +93,20 @@ export class SessionStore extends ConnectSessionKnexStore {
   }
 }
 
-/** A row that is not JSON holds no session: its user has to log in again, and nobody else is affected. */
+/** Treats a row that is not JSON as no session: its user has to log in again, and nobody else is affected. */
 function noSession(error: unknown): null {
   if (!(error instanceof SyntaxError)) throw error;
-  console.error('A row in the sessions table holds no session. It was ignored.');
+  console.error('Ignored a corrupt row in the sessions table.');
   return null;
 }
 
-/** When a session ends. One whose cookie has no date, and so ends with the browser, has a day. */
+/** When a session ends: when its cookie does, or in a day if the cookie has no date and ends with the browser. */
 function expiryOf({ cookie }: SessionData): number {
   const expires = new Date(cookie.expires ?? Number.NaN).getTime();
   return Number.isNaN(expires) ? Date.now() + 24 * HOUR : Math.min(expires, FOREVER);
 }
 
-/** As text of fixed width, which SQLite compares as it is: earlier is less. */
+/** A time as text of fixed width, which SQLite sorts correctly: earlier is less. */
 function iso(time: number): string {
   return new Date(time).toISOString();
 }

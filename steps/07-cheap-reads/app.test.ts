@@ -10,9 +10,9 @@ import { importFile } from '#tests/step-file.ts';
 import { describeStore } from '#tests/store-contract.ts';
 import {
   callbackOf,
+  captureErrorLog,
   expectOneLine,
   getSession,
-  keepErrorLog,
   load,
   newSession,
 } from '#tests/store-methods.ts';
@@ -24,7 +24,7 @@ import { SessionStore } from './store.ts';
 const MINUTE = 60_000;
 const DAY = 24 * HOUR;
 
-// While you have no database.ts of your own, the one of step 05 takes its place.
+// Until you write database.ts, that of step 05 is used.
 const { openDatabase } = await importFile<Pick<typeof step05, 'openDatabase'>>(
   import.meta.dirname,
   'database.ts',
@@ -39,16 +39,16 @@ const step: CreateAppAndDatabase = {
 describeLogin(step);
 
 describe('a read', () => {
-  test('writes nothing: 100 requests within a minute leave the database as it is', async () => {
+  test('writes nothing: 100 requests within a minute leave the database unchanged', async () => {
     const { server, browser } = await loggedIn(step);
     const before = await changes(server.knex);
     for (let read = 0; read < 100; read++) await browser.whoAmI();
     const advice =
-      'a read writes. In touch, leave out what moves the expiry little: chapter 7, The code';
+      'a read writes. In touch, skip a write that moves the expiry by less than a minute: chapter 7, The code';
     expect((await changes(server.knex)) - before, advice).toBe(0);
   });
 
-  test('writes nothing for the millisecond that express-session loses now and then', async () => {
+  test('writes nothing for the millisecond that express-session sometimes loses', async () => {
     const { knex, store } = await emptyStore();
     await call((done) => store.set('a', newSession({}, DAY), done));
     const before = await changes(knex);
@@ -57,7 +57,7 @@ describe('a read', () => {
     expect((await changes(knex)) - before, advice).toBe(0);
   });
 
-  test('with a cookie that now ends with the browser saves that', async () => {
+  test('saves it when the cookie now ends with the browser', async () => {
     const { store } = await emptyStore();
     await call((done) => store.set('a', newSession({}, DAY), done));
     const session = await load(store, 'a');
@@ -67,7 +67,7 @@ describe('a read', () => {
     expect((await getSession(store, 'a'))?.cookie.expires, advice).toBeNull();
   });
 
-  test('after a minute moves the expiry on, so a session ends up to a minute early and never late', async () => {
+  test('moves the expiry once a minute, so a session ends up to a minute early and never late', async () => {
     const clock = stopClock();
     const { store, left } = await emptyStore();
     await call((done) => store.set('a', newSession({}, DAY), done));
@@ -83,7 +83,7 @@ describe('a read', () => {
     );
   });
 
-  test('moves the expiry of a short session in steps of a tenth of its life', async () => {
+  test('moves the expiry of a short session in steps of a tenth of its lifetime', async () => {
     const clock = stopClock();
     const { store } = await emptyStore();
     await call((done) => store.set('a', newSession({}, 10_000), done));
@@ -98,18 +98,18 @@ describe('a read', () => {
   test.each([
     ['longer', 30 * DAY],
     ['shorter', HOUR],
-  ])('saves a %s life of the cookie, so that later requests keep it', async (_what, maxAge) => {
+  ])('saves a %s lifetime of the cookie, so later requests keep it', async (_what, maxAge) => {
     const { store, left } = await emptyStore();
     await call((done) => store.set('a', newSession({}, DAY), done));
     await request(store, 'a', maxAge);
     await request(store, 'a');
     const minutes = Math.round(((await left('a')) ?? 0) / MINUTE);
-    expect(minutes, 'the new life is lost: compare it with the row. Chapter 7, The code').toBe(
+    expect(minutes, 'the new lifetime is lost: compare it with the row. Chapter 7, The code').toBe(
       maxAge / MINUTE,
     );
   });
 
-  test('with another cookie, of the same life, saves that as well', async () => {
+  test('saves a changed cookie even if its lifetime is the same', async () => {
     const { store } = await emptyStore();
     await call((done) => store.set('a', newSession({}, DAY), done));
     const session = await load(store, 'a');
@@ -158,16 +158,16 @@ describe('a read', () => {
     ['without a cookie', '{"name":"grace"}'],
     ['whose cookie is null', '{"name":"grace","cookie":null}'],
     ['whose cookie is text', '{"name":"grace","cookie":"sid"}'],
-  ])('ignores a row %s, and says so without showing it', async (_what, sess) => {
+  ])('ignores a row %s, and logs that without showing it', async (_what, sess) => {
     const { server, browser } = await loggedIn(step);
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     await server.knex('sessions').update({ sess });
     const answer = await browser.get('/api/me');
     expect(answer.status, 'treat that row as no session: chapter 7, The code').toBe(401);
     expectOneLine(logged(), ['grace', browser.sessionId], 'a row that holds no session');
   });
 
-  test('agrees with all and length: they leave out what has expired', async () => {
+  test('agrees with all and length, which leave out expired sessions', async () => {
     const clock = stopClock();
     const { store } = await emptyStore();
     await call((done) => store.set('old', newSession({}, HOUR), done));
@@ -191,7 +191,7 @@ describe('a read', () => {
   });
 });
 
-test('a save writes the session as it is at that moment', async () => {
+test('a save stores the session as it was at the call', async () => {
   const { store } = await emptyStore();
   const session = newSession({ userId: 1 });
   void store.length(() => {}); // makes the save wait for its turn
@@ -228,7 +228,7 @@ describe('pruning', () => {
     await store.close();
   });
 
-  test('finds them by the index on their expiry, and looks at no live row', async () => {
+  test('finds expired rows by the index on their expiry, and reads no live row', async () => {
     const { knex, store } = await emptyStore();
     const queries: { sql: string; bindings: string[] }[] = [];
     knex.on('query', (query) => queries.push(query));
@@ -275,10 +275,10 @@ describe('pruning', () => {
     ).toBe(2);
   });
 
-  test('that fails is one line in the log, and is tried again an hour later', async () => {
+  test('that fails logs one line, and is tried again an hour later', async () => {
     const clock = stopClock();
     const { knex, store } = await emptyStore({});
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     await addExpired(knex, 1);
     await knex.schema.renameTable('sessions', 'away');
     await store.prune();
@@ -331,7 +331,7 @@ async function emptyStore(options: { cleanupInterval?: number } = { cleanupInter
   onTestFinished(() => knex.destroy());
   const store = new SessionStore({ knex, ...options });
   onTestFinished(() => store.close());
-  await store.prune?.(); // the pruning at the start is over
+  await store.prune?.(); // waits for the pruning at the start
   /** How long a row still has, in milliseconds. */
   const left = async (sid: string) => {
     const row = await knex('sessions').where({ sid }).first('expired');
@@ -340,10 +340,10 @@ async function emptyStore(options: { cleanupInterval?: number } = { cleanupInter
   return { knex, store, left };
 }
 
-/** What the middleware does for a request that changes nothing, or only the life of the cookie. */
+/** What the middleware does for a request that changes nothing, or only the lifetime of the cookie. */
 async function request(store: SessionStore, sid: string, maxAge?: number): Promise<void> {
   const session = await load(store, sid);
-  // As its own `touch`: the original life counts from now on again.
+  // As express-session's own touch does: the lifetime starts again.
   session.cookie.maxAge = maxAge ?? session.cookie.originalMaxAge ?? undefined;
   await call((done) => store.touch(sid, session, done));
 }
@@ -369,7 +369,7 @@ async function addExpired(knex: Knex, number: number): Promise<void> {
   );
 }
 
-/** Waits until the database has done what it was asked for. */
+/** Waits until the database has done the queries so far. */
 async function settle(knex: Knex): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await knex.raw('select 1');
 }

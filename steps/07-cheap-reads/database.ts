@@ -9,8 +9,8 @@ const pragmas = `
   -- Do not wait for the disk at each commit. A process that dies loses nothing. The price: at a power cut
   -- the last few commits may be lost, which here are a few logins.
   PRAGMA synchronous = NORMAL;
-  -- Wait up to 250 ms for another writer, then fail with SQLITE_BUSY. The price: whoever waits for this
-  -- connection waits, too. The driver's own limit is a second.
+  -- Wait up to 250 ms for another writer, then fail with SQLITE_BUSY. The price: all queries that wait for
+  -- this connection wait, too. The driver's own limit is a second.
   PRAGMA busy_timeout = 250;`;
 
 /** Opens the database as step 05 does, with each connection set up for a server. */
@@ -24,6 +24,6 @@ export function setUp(
 ): void {
   connection.exec(pragmas, (error) => {
     if (!error) return done(null, connection);
-    connection.close(() => done(error, connection)); // or nothing would ever close it
+    connection.close(() => done(error, connection)); // nothing else would close it
   });
 }

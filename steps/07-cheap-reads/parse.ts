@@ -5,16 +5,16 @@ export interface Row {
   expired: string;
 }
 
-/** @returns the session in a row, or null if the row holds none: then its user has to log in again. */
+/** @returns the session in a row, or null if the row is corrupt: then its user has to log in again. */
 export function parse({ sess, expired }: Row): SessionData | null {
   try {
     const session = JSON.parse(sess);
     if (typeof session.cookie !== 'object') throw new TypeError('no cookie');
-    // Each touch moves the column on, but not the date in the text.
+    // The column says when the session ends. The date in the text may be older.
     if (session.cookie.expires) session.cookie.expires = new Date(expired);
     return session;
   } catch {
-    console.error('A row in the sessions table holds no session. It was ignored.');
+    console.error('Ignored a corrupt row in the sessions table.');
     return null;
   }
 }

@@ -28,7 +28,7 @@ export class Pruning {
     return this.#running;
   }
 
-  /** Stops between two batches, and waits for that. */
+  /** Stops after the batch in progress, and waits for it. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
@@ -39,11 +39,11 @@ export class Pruning {
     try {
       while (!this.#stopped && (await this.deleteBatch(BATCH)) === BATCH) await pause(PAUSE);
     } catch (error) {
-      console.error(`Expired sessions were not deleted: ${reason(error)}`); // the next run tries again
+      console.error(`Could not delete expired sessions: ${reason(error)}`); // the next run tries again
     }
   }
 
-  /** The index on `expired` leads to these rows: pruning costs what it deletes, however many are alive. */
+  /** The index on `expired` finds these rows, so pruning costs what it deletes, however many rows are live. */
   protected deleteBatch(limit: number): Promise<number> {
     const now = new Date().toISOString();
     const expired = this.knex('sessions').where('expired', '<=', now).limit(limit).select('sid');

@@ -16,7 +16,7 @@ const ATTRIBUTES = ['domain', 'httpOnly', 'partitioned', 'path', 'priority', 'sa
 /** Sessions in a database that may fail: each method calls back exactly once, and never rejects. */
 export class SessionStore extends Store {
   readonly knex: Knex;
-  // The row that a session has: its id, when it expires, in milliseconds, and the cookie's attributes.
+  // The row that holds a session: its id, when it expires, in milliseconds, and the cookie's attributes.
   readonly #rows = new WeakMap<SessionData, { sid: string; expires: number; cookie: string }>();
   readonly #queue = new Queue();
   readonly #select: (values: string[]) => Promise<Row | undefined>;
@@ -40,7 +40,7 @@ export class SessionStore extends Store {
     });
   }
 
-  /** The middleware makes the session of a request here, from what `get` found in a row. */
+  /** The middleware calls this to make `req.session` from what `get` found in a row. */
   override createSession(req: Request, data: SessionData) {
     const session = super.createSession(req, data);
     this.#remember(session, session.id, this.#rows.get(data)?.expires ?? 0);
@@ -52,7 +52,7 @@ export class SessionStore extends Store {
       const expires = expiryOf(session);
       const row = { sid, sess: JSON.stringify(session), expired: iso(expires) }; // the session as it is now
       await this.#queue.run(async () => {
-        // If a loaded session has lost its row, its user has logged out meanwhile: write nothing.
+        // If the row of a loaded session is gone, its user has logged out meanwhile: write nothing.
         if (this.#rows.get(session)?.sid === sid) await this.#liveRows().where({ sid }).update(row);
         else await this.knex('sessions').insert(row).onConflict('sid').merge();
         this.#remember(session, sid, expires);
@@ -61,15 +61,15 @@ export class SessionStore extends Store {
   }
 
   override touch(sid: string, session: SessionData, callback?: Callback<void>) {
-    // The answer is already on its way to the browser: an error now could only cut it off.
+    // The response is already on its way to the browser: an error now could only cut it off.
     const done: Callback<void> = (error) => {
-      if (error) console.error(`The expiry of a session was not moved: ${reason(error)}`);
+      if (error) console.error(`Could not extend a session: ${reason(error)}`);
       callback?.(null);
     };
     return report(done, undefined, async () => {
       const row = this.#rows.get(session);
       const expires = expiryOf(session);
-      // The expiry moves in steps, of a minute or a tenth of the time left. In between, nothing is written.
+      // Skip a write that moves the expiry by less than a minute, or than a tenth of the time left if that is shorter.
       const step = Math.min(HOUR / 60, (expires - Date.now()) / 10);
       const isNear = row?.sid === sid && Math.abs(expires - row.expires) < step;
       if (isNear && row.cookie === attributesOf(session)) return;
@@ -105,12 +105,12 @@ export class SessionStore extends Store {
     return report(callback, 0, () => this.#queue.run(() => this.knex('sessions').delete()));
   }
 
-  /** Deletes expired rows. It also runs on its own. */
+  /** Deletes expired rows, which the store also does by itself. */
   prune(): Promise<void> {
     return this.#pruning.run();
   }
 
-  /** Waits for work in progress, and stops the pruning. Then the database can be closed. */
+  /** Waits for work in progress, and stops the pruning. After that, the database can be closed. */
   async close(): Promise<void> {
     await this.#pruning.stop();
     await this.length();
@@ -125,18 +125,18 @@ export class SessionStore extends Store {
   }
 }
 
-/** When a session ends. One whose cookie has no date, and so ends with the browser, has a day. */
+/** When a session ends: when its cookie does, or in a day if the cookie has no date and ends with the browser. */
 function expiryOf({ cookie }: SessionData): number {
   const expires = new Date(cookie.expires ?? Number.NaN).getTime();
   return Number.isNaN(expires) ? Date.now() + 24 * HOUR : Math.min(expires, FOREVER);
 }
 
-/** As text of fixed width, which SQLite compares as it is: earlier is less. */
+/** A time as text of fixed width, which SQLite sorts correctly: earlier is less. */
 function iso(time: number): string {
   return new Date(time).toISOString();
 }
 
-/** What the cookie says: not its dates, which change with every request, but whether it has one. */
+/** The cookie's attributes as text. Its date changes with every request: only whether it has one counts. */
 function attributesOf({ cookie }: SessionData): string {
   return JSON.stringify([Boolean(cookie.expires), cookie], ATTRIBUTES);
 }

@@ -9,7 +9,7 @@ import type { Guard } from '#steps/shared/guard.ts';
 import type { Devices } from './devices.ts';
 import type { KnownDevices } from './known-device.ts';
 
-// The attack: somebody who has your session, or knew your password, stays logged in after you have noticed.
+// The attack: a thief who has your session, or knew your password, stays logged in even after you have noticed.
 
 const change = z.object(
   { password, newPassword: password },
@@ -37,7 +37,7 @@ export function accountRoutes(parts: Parts) {
 
   routes.delete('/api/sessions/:id', requireLogin, async (req, res) => {
     const ended = await devices.end(res.locals.user.id, req.params.id ?? '');
-    if (!ended) throw createError(404, 'You have no session of that id.');
+    if (!ended) throw createError(404, 'You have no session with that id.');
     res.status(204).end();
   });
 
@@ -64,7 +64,7 @@ export function accountRoutes(parts: Parts) {
     res.status(204).end();
   });
 
-  /** The password has changed, whatever happens here: at worst its user has to log in. */
+  /** The password has changed even if this fails: then the user has to log in again. */
   async function beginAgain(req: Request, res: Response, userId: number): Promise<void> {
     try {
       const user = await users.findById(userId);
@@ -72,7 +72,7 @@ export function accountRoutes(parts: Parts) {
       await beginSession(req, user, Boolean(req.session.cookie.expires));
       known.remember(req, res, user);
     } catch (error) {
-      console.error(`No new session after a change of password: ${reason(error)}`);
+      console.error(`Could not start a new session after a password change: ${reason(error)}`);
     }
   }
 

@@ -24,7 +24,7 @@ import { SessionStore } from './store.ts';
 
 const MINUTE = 60_000;
 
-/** The step, on its defaults in development, with changes. */
+/** The step with its development defaults, except for some changes. */
 function hardened(changes: Partial<Protection> = {}): CreateAppAndDatabase {
   return {
     openDatabase,
@@ -38,7 +38,7 @@ function hardened(changes: Partial<Protection> = {}): CreateAppAndDatabase {
 
 const step = hardened();
 
-// What holds for the steps before, whose sessions live for a day.
+// For the tests that earlier steps share, whose sessions live for a day.
 const forADay = hardened({ idleTimeout: 24 * HOUR, absoluteTimeout: 7 * 24 * HOUR });
 
 describeLogin(forADay, 'with the browser');
@@ -46,7 +46,7 @@ describeLogin(forADay, 'with the browser');
 describeAttacks('08-hardened', hardened);
 
 describe('an attacker who gets at the database file', () => {
-  test('from another account of the machine cannot open the file', async () => {
+  test('cannot open it from another account on the machine', async () => {
     const folder = await temporaryFolder();
     const files = ['test.sqlite3', 'test.sqlite3-wal'];
     for (const file of files) await writeFile(`${folder}/${file}`, '', { mode: 0o644 }); // of an older step
@@ -54,7 +54,7 @@ describe('an attacker who gets at the database file', () => {
     await knex('attempts').insert({ key: 'any', hits: 1, ends: 1 });
     for (const file of files) {
       const { mode } = await stat(`${folder}/${file}`);
-      expect(mode & 0o077, `others may use ${file}. Create it with mode 0600`).toBe(0);
+      expect(mode & 0o077, `other accounts can read ${file}. Create it with mode 0600`).toBe(0);
     }
     await knex.destroy();
   });
@@ -97,24 +97,24 @@ describe('an attacker who wears the server out', () => {
   });
 });
 
-describe('a server that would not be safe does not start', () => {
+describe('a server that is given unsafe settings does not start', () => {
   const secret = 'a secret of more than thirty-two characters';
   test.each<[string, NodeJS.ProcessEnv, string]>([
     ['a short secret in the list', {}, `${secret},short`],
     ['an empty secret in the list', {}, `${secret},`],
     ['the public secret in the list', {}, `${secret},${developmentSecret}`],
-    ['a timeout of nothing', { IDLE_TIMEOUT: '0' }, secret],
+    ['a timeout of zero', { IDLE_TIMEOUT: '0' }, secret],
     ['a timeout that never comes', { ABSOLUTE_TIMEOUT: '1e300' }, secret],
     ['a number of proxies', { TRUST_PROXY: '1' }, secret],
     ['a proxy by name', { TRUST_PROXY: 'proxy.example' }, secret],
     ['a host with a port', { ALLOWED_HOSTS: 'shop.example:443' }, secret],
   ])('%s', (_what, environment, secret) => {
     const read = () => readProtection(environment, { secret, production: true });
-    expect(read).toThrow(/(has|is|are|lists|list) .*\.$/);
+    expect(read).toThrow(/^[A-Z_, and]+ must .*\.$/);
     expect(read).toThrow(SettingsError);
   });
 
-  test('starts with valid lists of secrets, hosts and proxies, and uses the defaults of chapter 8', () => {
+  test('but valid lists of secrets, hosts and proxies are accepted, with the defaults of chapter 8', () => {
     const lists = { ALLOWED_HOSTS: 'Shop.example, www.shop.example', TRUST_PROXY: '192.0.2.1' };
     const secrets = [secret, `another ${secret}`];
     expect(readProtection(lists, { secret: secrets.join(','), production: true })).toEqual({
@@ -130,7 +130,7 @@ describe('a server that would not be safe does not start', () => {
   });
 });
 
-test('a database of step 07 is taken over: nobody is logged out, and every session gets an end', async () => {
+test('a database of step 07 is upgraded: nobody is logged out, and every session gets an absolute timeout', async () => {
   const before = await loggedIn(step07);
   const { cookie = '' } = before.browser;
   const { databaseFile, secret } = before.server;

@@ -13,11 +13,11 @@ import { accountRoutes } from './account.ts';
 import { sessionStarter } from './begin-session.ts';
 import { refusePlainHttp, refuseTossedCookies, sessionCookie } from './cookie.ts';
 import { Devices } from './devices.ts';
-import { refuseOtherHosts, refuseOtherSites } from './elsewhere.ts';
 import { rateLimits } from './guessing.ts';
 import { answerBusy } from './hashing.ts';
 import { noStore, securityHeaders } from './headers.ts';
 import { KnownDevices } from './known-device.ts';
+import { refuseOtherHosts, refuseOtherSites } from './other-sites.ts';
 import type { Protection } from './settings.ts';
 
 const login = credentials.extend({
@@ -65,7 +65,7 @@ export function createApp({ knex, store, users, protection }: Parts) {
     });
   });
 
-  // The guard reads the user on every request: a new name or a deletion takes effect at once.
+  // The guard reads the user on every request, so a new name or a deletion takes effect at once.
   const requireLogin: Guard = async (req, res, next) => {
     const user = await users.findById(req.session.userId);
     if (!user) throw createError(401, 'Log in first.');

@@ -4,14 +4,14 @@ import { fromNow } from '#database/clock.ts';
 import { inTime } from '#database/in-time.ts';
 import { reason } from '#database/open.ts';
 
-/** Counts attempts in the database, so that the counts survive a restart, and all servers share them. */
+/** Counts attempts in the database, so the counts survive a restart, and all servers share them. */
 export class Attempts implements Store {
   readonly localKeys = false;
   readonly prefix: string;
   readonly #knex: Knex;
   #window = 0; // in milliseconds
 
-  /** @param prefix tells the keys of one limit from those of another. */
+  /** @param prefix keeps the keys of one limit apart from those of another. */
   constructor(knex: Knex, prefix: string) {
     this.#knex = knex;
     this.prefix = prefix;
@@ -21,7 +21,7 @@ export class Attempts implements Store {
     this.#window = windowMs;
   }
 
-  /** Counts one more, in one statement: of attempts that are made at the same moment, none is missed. */
+  /** Adds one in a single statement, so attempts at the same moment are all counted. */
   async increment(key: string): Promise<ClientRateLimitInfo> {
     const knex = this.#knex;
     await inTime(knex('attempts').where('ends', '<=', fromNow(knex)).delete());
@@ -35,11 +35,11 @@ export class Attempts implements Store {
     return { totalHits: row.hits, resetTime: new Date(row.ends) };
   }
 
-  /** Takes one back. The answer has been sent, so nobody would handle an error. */
+  /** Subtracts one. The response has been sent, so an error can only be logged. */
   async decrement(key: string): Promise<void> {
     const row = this.#knex('attempts').where({ key: this.prefix + key });
     await inTime(row.where('hits', '>', 0).decrement('hits')).catch((error) =>
-      console.error(`An attempt to log in was not taken back: ${reason(error)}`),
+      console.error(`Could not uncount a login attempt: ${reason(error)}`),
     );
   }
 

@@ -4,7 +4,7 @@ import { createError } from '#steps/shared/errors.ts';
 import type { Devices } from './devices.ts';
 
 // The attacks: a session id that was planted in this browser before the login (session fixation); a session
-// that lives on, because its thief keeps using it.
+// that never ends, because its thief keeps using it.
 
 declare module 'express-session' {
   interface SessionData {
@@ -15,15 +15,15 @@ declare module 'express-session' {
 interface Parts {
   users: Users;
   devices: Devices;
-  /** How long a session lives at most, in milliseconds. */
+  /** The longest that a session may last, in milliseconds. */
   absoluteTimeout: number;
   /** The same for a session that is remembered when the browser is closed. */
   rememberTimeout: number;
 }
 
 /**
- * @returns a function that begins a session for a user whose password has just been checked, under a new id. The session
- *   before is deleted.
+ * @returns a function that begins a session, under a new id, for a user whose password has just been checked. The old
+ *   session is deleted.
  */
 export function sessionStarter({ users, devices, absoluteTimeout, rememberTimeout }: Parts) {
   return async (req: Request, user: User, remember: boolean): Promise<void> => {
@@ -31,13 +31,13 @@ export function sessionStarter({ users, devices, absoluteTimeout, rememberTimeou
     const lifetime = remember ? rememberTimeout : absoluteTimeout;
     req.session.userId = user.id;
     req.session.endsAt = Date.now() + lifetime;
-    if (remember) req.session.cookie.maxAge = lifetime; // the browser is told the same
-    // Answer only when the session is saved: a 200 is a promise that it was.
+    if (remember) req.session.cookie.maxAge = lifetime; // tell the browser the same
+    // Answer only once the session is saved: a 200 promises that it is.
     await call((done) => req.session.save(done));
     try {
       await checkPassword(user);
       await devices.add(user.id, req.sessionID, req.get('User-Agent'));
-      await checkPassword(user); // from here on, a change of the password ends this session
+      await checkPassword(user); // from here on, a password change ends this session
     } catch (error) {
       await call((done) => req.session.destroy(done));
       throw error;

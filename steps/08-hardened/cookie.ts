@@ -1,8 +1,8 @@
 import type { Request, RequestHandler } from 'express';
 import { createError } from '#steps/shared/errors.ts';
 
-// The attacks: somebody on the same network reads the cookie from a request without TLS; a script that got into the
-// page reads it; a page on a sister domain sets a second cookie of the same name, so that the victim works
+// The attacks: someone on the same network reads the cookie from a request without TLS; a script that got into the
+// page reads it; a page on a sister domain sets a second cookie of the same name, so the victim works
 // in the attacker's account ("cookie tossing").
 
 /** The session cookie. It has no date, so it ends with the browser; the server decides when the session ends. */
@@ -15,7 +15,7 @@ export function sessionCookie(production: boolean) {
   };
 }
 
-/** Refuses a request with two cookies of that name: one of them is not ours, and nobody can tell which. */
+/** Refuses a request with two cookies of that name: one of them is not ours, and there is no way to tell which. */
 export function refuseTossedCookies(name: string): RequestHandler {
   return (req, _res, next) => {
     if (cookiesOf(req, name).length < 2) return next();
@@ -35,8 +35,8 @@ export function cookiesOf({ headers: { cookie = '' } }: Request, name: string): 
 }
 
 /**
- * Refuses a login over plain HTTP, because the browser would get no cookie: express-session sends none. And behind a
- * proxy that does not say who the client is, because everybody would share one address, and its limit.
+ * Refuses a login over plain HTTP, because express-session would send no cookie. Also refuses one through a proxy that
+ * does not say who the client is, because all users would share one address and its rate limit.
  */
 export const refusePlainHttp: RequestHandler = (req, _res, next) => {
   const isDirect = 'encrypted' in req.socket;
@@ -47,7 +47,7 @@ export const refusePlainHttp: RequestHandler = (req, _res, next) => {
   );
 };
 
-/** Whether a request is one that changes nothing. */
+/** Whether a request changes nothing, by its method. */
 export function isSafe({ method }: Request): boolean {
   return ['GET', 'HEAD', 'OPTIONS'].includes(method);
 }

@@ -5,14 +5,14 @@ import { inTime } from '#database/in-time.ts';
 import { createError } from '#steps/shared/errors.ts';
 import { storedId } from './session-id.ts';
 
-// The attack: somebody has your laptop, or you forgot to log out in a library. You can see where you are logged
-// in, and end it from elsewhere.
+// The attack: someone has your laptop, or you forgot to log out in a library. You can see where you are logged
+// in, and log out there from another device.
 
-const MOST = 20; // sessions of one user
+const MAX_SESSIONS = 20; // of one user
 
 /** One login of a user, as the user sees it. */
 export interface Device {
-  /** A public name of the session. Nobody can log in with it. */
+  /** A public id of the session. Nobody can log in with it. */
   id: string;
   current: boolean;
   createdAt: string;
@@ -20,7 +20,7 @@ export interface Device {
   userAgent: string;
 }
 
-/** Which session belongs to whom. A row here ends with its session, by a foreign key. */
+/** Which session belongs to which user. A foreign key deletes each row together with its session. */
 export class Devices {
   readonly #knex: Knex;
 
@@ -33,11 +33,11 @@ export class Devices {
     const device = { id: randomUUID(), sid: storedId(sid), user_id: userId };
     const what = { created_at: new Date().toISOString(), user_agent: userAgent.slice(0, 200) };
     await inTime(this.#knex('devices').insert({ ...device, ...what }));
-    const tooMany = this.#of(userId).orderBy('created_at', 'desc').offset(MOST).limit(1000);
+    const tooMany = this.#of(userId).orderBy('created_at', 'desc').offset(MAX_SESSIONS).limit(1000);
     await this.#end(tooMany);
   }
 
-  /** @returns where a user is logged in, the latest login first. @param sid the session that asks. */
+  /** @returns where a user is logged in, the latest login first. @param sid the session that is asking. */
   async list(userId: number, sid: string): Promise<Device[]> {
     const rows = await inTime(
       this.#of(userId)
@@ -68,9 +68,9 @@ export class Devices {
   /**
    * Ends all sessions of a user, because one of them changes the account.
    *
-   * @param sid the session that asks.
+   * @param sid the session that is asking.
    * @param knex a transaction, with the change that this is part of.
-   * @throws {HttpError} 401 when the session that asks has ended meanwhile: then somebody else was faster.
+   * @throws {HttpError} 401 when that session has ended meanwhile, because another change came first.
    */
   async endAll(userId: number, sid: string, knex: Knex): Promise<void> {
     const sids: string[] = await this.#sessionsOf(this.#of(userId), knex).pluck('sid');
@@ -87,7 +87,7 @@ export class Devices {
     return inTime(this.#knex('sessions').whereIn('sid', sids).delete());
   }
 
-  /** Locked, and always in the same order: of two servers that end the same sessions, one waits for the other. */
+  /** Locks the rows, always in the same order, so two servers that end the same sessions cannot deadlock. */
   #sessionsOf(devices: Knex.QueryBuilder, knex: Knex): Knex.QueryBuilder {
     const sids = devices.select('devices.sid');
     return knex('sessions').whereIn('sid', sids).orderBy('sid').forUpdate();

@@ -14,7 +14,7 @@ const PER_ACCOUNT = 10; // wrong passwords in one window
 const PER_ADDRESS = 50; // more, because a whole office can share one address
 const REGISTRATIONS = 20; // from one address in one window, successful or not
 
-/** Limits that answer 429, before a password is hashed. */
+/** Rate limits, which answer 429 before a password is hashed. */
 export function rateLimits(knex: Knex, users: Users, known: KnownDevices) {
   const limit = (prefix: string, limit: number, options: Partial<Options>) =>
     rateLimit({
@@ -23,7 +23,7 @@ export function rateLimits(knex: Knex, users: Users, known: KnownDevices) {
       store: new Attempts(knex, prefix),
       standardHeaders: 'draft-8',
       legacyHeaders: false,
-      message: { error: 'Too many attempts. Wait some minutes, then try again.' },
+      message: { error: 'Too many attempts. Wait a few minutes, then try again.' },
       ...options,
     });
   // Every attempt counts while it is under way, and afterwards only if the password was wrong.
@@ -32,7 +32,7 @@ export function rateLimits(knex: Knex, users: Users, known: KnownDevices) {
     requestWasSuccessful: (_req, res) => res.statusCode !== 401,
   };
   const address = (req: Request) => ipKeyGenerator(req.ip ?? '');
-  /** The browser, if the user has logged in there before. */
+  /** The id of the browser, if the user has logged in there before. */
   const deviceOf = async (req: Request) => known.find(req, await users.find(usernameOf(req)));
 
   const byAddress = limit('address ', PER_ADDRESS, {
@@ -51,7 +51,7 @@ export function rateLimits(knex: Knex, users: Users, known: KnownDevices) {
 }
 
 /**
- * Whose password it is: the logged-in user's, or else that of the username in the body.
+ * Whose password is being tried: the logged-in user's, or that of the username in the body.
  *
  * @throws {HttpError} 400 when the body is invalid. The limits pass it on without counting.
  */

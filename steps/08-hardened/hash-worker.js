@@ -1,6 +1,6 @@
 import bcrypt from 'bcryptjs';
 
-// Runs in a thread of its own, where it may take as long as it takes.
+// Runs in a worker thread, where it blocks no requests.
 
 /** @param {[password: string, cost: number]} task */
 export const hash = ([password, cost]) => bcrypt.hashSync(password, cost);

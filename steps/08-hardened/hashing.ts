@@ -4,7 +4,7 @@ import type { ErrorRequestHandler } from 'express';
 import { Piscina } from 'piscina';
 import type { Hashing } from '#database/users.ts';
 
-// The attack: a flood of logins. Each costs 100 ms of hashing, and while the event loop hashes, it answers nobody.
+// The attack: a flood of logins. Each costs 100 ms of hashing, and while the event loop hashes, no request is answered.
 
 const QUEUE = 50; // passwords that may wait: about five seconds of work for one thread
 
@@ -19,14 +19,14 @@ const threads = new Piscina({
   idleTimeout: 10_000, // in milliseconds
 });
 
-/** Hashes passwords in threads of their own. */
+/** Hashes passwords in worker threads. */
 export const hashing: Hashing = {
   hash: (password, cost) => run('hash', [password, cost]),
   compare: (password, hash) => run('compare', [password, hash]),
 };
 
 async function run<T>(name: 'hash' | 'compare', task: [string, string | number]): Promise<T> {
-  const places = name === 'hash' ? QUEUE / 2 : QUEUE; // registrations must not keep logins out
+  const places = name === 'hash' ? QUEUE / 2 : QUEUE; // registrations must not crowd out logins
   if (threads.queueSize >= places) throw new BusyError('Too many passwords are waiting.');
   return threads.run(task, { name });
 }

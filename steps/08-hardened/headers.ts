@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 
 // The attacks: another site shows this one in a frame, under a button of its own; a script or a style from elsewhere
-// gets into an answer; a cache between server and browser keeps a Set-Cookie, and hands it to somebody else.
+// gets into a response; a cache between server and browser keeps a Set-Cookie, and hands it to another user.
 
 /** What browsers are told about every answer. The page sends a policy of its own, which lets it load its files. */
 export const securityHeaders = helmet({

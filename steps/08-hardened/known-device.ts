@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import type { User } from '#database/users.ts';
 import { cookiesOf } from './cookie.ts';
 
-// The attack: somebody enters wrong passwords for your account all day, so that its limit locks you out. A browser
+// The attack: someone enters wrong passwords for your account all day, so that its limit locks you out. A browser
 // in which you have logged in before has a limit of its own.
 // Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
 
@@ -29,7 +29,7 @@ export class KnownDevices {
     res.cookie(this.#name, value, { ...attributes, path: '/', maxAge: YEAR });
   }
 
-  /** @returns the id of this browser, or undefined if the user has never logged in here with the present password. */
+  /** @returns the id of this browser, or undefined if the user has never logged in here with the current password. */
   find(req: Request, user: User | undefined): string | undefined {
     const [value = ''] = cookiesOf(req, this.#name);
     const [id = '', signature = ''] = value.split('.');
@@ -40,7 +40,7 @@ export class KnownDevices {
   }
 }
 
-/** The hash stands for the user, and for this password: a new one makes the cookies from before worthless. */
+/** The password hash ties the cookie to this user and password: a new password makes old cookies worthless. */
 function sign(id: string, { password_hash }: User, secret: string): string {
   const text = `device.${id}.${password_hash}`;
   return createHmac('sha256', secret).update(text).digest('base64url');

@@ -2,15 +2,15 @@ import express from 'express';
 import { z } from 'zod';
 import { developmentSecret, SettingsError } from '#steps/shared/settings.ts';
 
-// The attacks: a secret so short that it can be guessed; a name of the attacker's for this server; a client that
+// The attacks: a secret so short that it can be guessed; an attacker's domain name for this server; a client that
 // chooses its own address with X-Forwarded-For.
 
 const MINUTE = 60 * 1000; // in milliseconds
 const MINUTES =
-  'IDLE_TIMEOUT, ABSOLUTE_TIMEOUT and REMEMBER_TIMEOUT are numbers of minutes, from 1 to 525600, which is a year.';
+  'IDLE_TIMEOUT, ABSOLUTE_TIMEOUT and REMEMBER_TIMEOUT must be numbers of minutes, from 1 to 525600 (a year).';
 const minutes = z.coerce.number(MINUTES).min(1, MINUTES).max(525_600, MINUTES);
 const HOSTS =
-  'ALLOWED_HOSTS lists host names without a port, such as shop.example, separated by commas.';
+  'ALLOWED_HOSTS must list host names without a port, such as shop.example, separated by commas.';
 const list = z.string().transform((text) => text.split(',').map((item) => item.trim()));
 
 const environment = z.object({
@@ -25,7 +25,7 @@ const environment = z.object({
   REMEMBER_TIMEOUT: minutes.default(30 * 24 * 60),
 });
 
-/** What protects the sessions: lists in the environment are separated by commas. */
+/** The settings that protect sessions. Lists in environment variables are separated by commas. */
 export interface Protection {
   /** The first one signs cookies, all verify them. */
   secrets: string[];
@@ -52,19 +52,19 @@ export function readProtection(
   if (!data) throw new SettingsError(error.issues[0]?.message);
   if (!data.SESSION_SECRET.every((secret) => isSecret(secret, production))) {
     throw new SettingsError(
-      'Each secret in SESSION_SECRET is random and has at least 32 characters. They are separated by commas.',
+      'SESSION_SECRET must list random secrets of at least 32 characters each, separated by commas.',
     );
   }
   if (!isProxyList(data.TRUST_PROXY ?? [])) {
     throw new SettingsError(
-      'TRUST_PROXY lists IP addresses, subnets, or words such as loopback, separated by commas.',
+      'TRUST_PROXY must list IP addresses, subnets, or words such as loopback, separated by commas.',
     );
   }
   return {
     secrets: data.SESSION_SECRET,
     production,
     hosts: data.ALLOWED_HOSTS,
-    // Only a proxy knows better than the connection itself who the client is. In development there is none.
+    // Behind a proxy, only the proxy knows who the client is. In development there is none.
     trustProxy: data.TRUST_PROXY ?? (production ? ['loopback'] : []),
     idleTimeout: data.IDLE_TIMEOUT * MINUTE,
     absoluteTimeout: data.ABSOLUTE_TIMEOUT * MINUTE,

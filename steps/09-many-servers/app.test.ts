@@ -10,7 +10,7 @@ import { describePersistence } from '#tests/persistence.ts';
 import { makePostgresDatabase, setDatabaseClocks } from '#tests/postgres.ts';
 import type { CreateAppAndDatabase } from '#tests/running-step.ts';
 import { describeStore } from '#tests/store-contract.ts';
-import { callbackOf, getSession, keepErrorLog, load, newSession } from '#tests/store-methods.ts';
+import { callbackOf, captureErrorLog, getSession, load, newSession } from '#tests/store-methods.ts';
 import { emptyDatabase, onKnex } from '#tests/store-on-knex.ts';
 import { runSql, temporaryEnvironment } from '#tests/temporary.ts';
 import { ada, replay } from '#tools/browser.ts';
@@ -20,7 +20,7 @@ import { SessionStore } from './store.ts';
 
 const MINUTE = 60_000;
 
-/** The step, on its defaults in development, with changes. The first process has made the tables already. */
+/** The step with its development defaults, except for some changes. The first process has already made the tables. */
 function hardened(changes: Partial<Protection> = {}): CreateAppAndDatabase {
   return {
     store: 'postgresql',
@@ -35,11 +35,11 @@ function hardened(changes: Partial<Protection> = {}): CreateAppAndDatabase {
 
 const step = hardened();
 
-// What holds for the steps before, whose sessions live for a day.
+// For the tests that earlier steps share, whose sessions live for a day.
 const forADay = hardened({ idleTimeout: 24 * HOUR, absoluteTimeout: 7 * 24 * HOUR });
 
 describe('the tables', () => {
-  test('are made by the first process, and found by each server', async () => {
+  test('are created by the first process, and used by each server', async () => {
     const { url, remove } = await makePostgresDatabase(false);
     onTestFinished(remove);
     expect(joinDatabase, 'write joinDatabase in database.ts: chapter 9, The code').toBeTypeOf(
@@ -53,7 +53,7 @@ describe('the tables', () => {
     }
   });
 
-  test('are made once, however many start at the same moment on an empty database', async () => {
+  test('are created once, however many processes start at the same moment on an empty database', async () => {
     const { url, remove } = await makePostgresDatabase(false);
     onTestFinished(remove);
     const opened = await Promise.all(Array.from({ length: 3 }, () => openDatabase(url)));
@@ -63,7 +63,7 @@ describe('the tables', () => {
     }
   });
 
-  test('are brought up to date although a killed process has left its lock', async () => {
+  test('are brought up to date even if a killed process has left its lock', async () => {
     const { DATABASE_URL: url } = await temporaryEnvironment('postgresql');
     await runSql(
       url,
@@ -133,7 +133,7 @@ describe('several servers', () => {
 
   const behind = -10 * MINUTE;
   const ahead = 10 * MINUTE;
-  test('whose clocks differ by ten minutes log nobody in or out', async () => {
+  test('whose clocks differ by ten minutes agree on when a session expires', async () => {
     const { server, browser, at } = await atTimes();
     for (const [first, second] of [
       [behind, ahead],
@@ -156,21 +156,21 @@ describe('several servers', () => {
     ['behind', behind],
     ['ahead', ahead],
   ])(
-    'give a new session its whole life when their clock is ten minutes %s',
+    'give a new session its full lifetime when their clock is ten minutes %s',
     async (_what, skew) => {
       const { store } = await joined();
-      moveDate(0); // it stands still
+      moveDate(0); // freezes the date
       const start = Date.now();
       vi.setSystemTime(start + skew);
       await callbackOf((done) => store.set('a', newSession({}, HOUR), done));
       setDatabaseClocks(new Date(start + HOUR - 1000));
-      expect(await getSession(store, 'a'), 'out too early').not.toBeNull();
+      expect(await getSession(store, 'a'), 'expired too early').not.toBeNull();
       setDatabaseClocks(new Date(start + HOUR + 1000));
-      expect(await getSession(store, 'a'), 'in too long').toBeNull();
+      expect(await getSession(store, 'a'), 'expired too late').toBeNull();
     },
   );
 
-  test('whose clocks differ keep the absolute timeout of a session that is busy', async () => {
+  test('whose clocks differ agree on the absolute timeout of a busy session', async () => {
     const { server, browser, at } = await atTimes();
     const advice = 'judged by the clock of a server. Keep its end in a column: chapter 9, The code';
     for (const [first, second] of [
@@ -190,7 +190,7 @@ describe('several servers', () => {
       at(12 * HOUR - 1000, second);
       expect((await replay(server.url, cookie)).status, `too early: ${advice}`).toBe(200);
       at(12 * HOUR + 1000, second);
-      expect((await replay(server.url, cookie)).status, `too long: ${advice}`).toBe(401);
+      expect((await replay(server.url, cookie)).status, `too late: ${advice}`).toBe(401);
     }
   });
 
@@ -208,7 +208,7 @@ describe('several servers', () => {
     }
   });
 
-  test('do not let in an old password while one of them is changing it', async () => {
+  test('do not accept an old password while one of them is changing it', async () => {
     const { server } = await registered(step);
     const change = await server.knex.transaction();
     await change('users').update({ password_hash: 'another' });
@@ -220,7 +220,7 @@ describe('several servers', () => {
     const waiting = { message: 'the login did not wait for the change', timeout: 10_000 };
     await expect.poll(() => waitingQueries(server.knex), waiting).toBe(1);
     await change.commit();
-    expect(await login, 'let in with a password from before').toBe(401);
+    expect(await login, 'logged in with the old password').toBe(401);
     expect(await server.knex('sessions'), 'its session is still stored').toEqual([]);
   });
 
@@ -235,7 +235,7 @@ describe('several servers', () => {
         deleted.push(typeof response === 'number' ? response : response.rowCount),
       );
     }
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     const stores = [store, new SessionStore({ knex: other, cleanupInterval: 0 })];
     await Promise.all(stores.map((store) => store.prune()));
     expect(logged()).toEqual([]);
@@ -243,13 +243,13 @@ describe('several servers', () => {
     expect(await knex('sessions'), 'a live session was deleted').toHaveLength(1);
   });
 
-  test('that prune do not wait for rows which another one deletes', async () => {
+  test('that prune do not wait for rows that another one is deleting', async () => {
     const { knex, store } = await joined();
     await addExpired(knex, 3);
     const other = await begin(knex);
     await other('sessions').where('sid', 'like', '%1').delete();
-    const logged = keepErrorLog();
-    await store.prune(); // or it waits until PostgreSQL ends the statement
+    const logged = captureErrorLog();
+    await store.prune(); // if it waited, it would wait until PostgreSQL ends the statement
     await other.rollback();
     expect(logged(), 'it waited. Skip locked rows: chapter 9, The code').toEqual([]);
     expect(await knex('sessions').pluck('sid')).toEqual(['old 1']);
@@ -257,7 +257,7 @@ describe('several servers', () => {
 });
 
 describe('one server', () => {
-  test('does the work on one session in order, and on others meanwhile', async () => {
+  test('does the work on one session in order, and on other sessions meanwhile', async () => {
     const { knex, store } = await joined();
     for (const sid of ['a', 'b']) await callbackOf((done) => store.set(sid, newSession(), done));
     const busy = await begin(knex); // the first call waits for it
@@ -286,7 +286,7 @@ describe('one server', () => {
   test.each([
     ['the same cookie', HOUR],
     ['another cookie', 2 * HOUR],
-  ])('moves the expiry of a session with any text in it, and %s', async (_what, maxAge) => {
+  ])('moves the expiry of a session that holds any text, with %s', async (_what, maxAge) => {
     const clock = stopClock();
     const { store } = await joined();
     const text = 'a NUL: \u0000, and { "cookie": \\u0000 }';
@@ -295,7 +295,7 @@ describe('one server', () => {
     await clock.advance(HOUR / 2);
     const loaded = await load(store, 'a');
     loaded.cookie.maxAge = maxAge;
-    const logged = keepErrorLog();
+    const logged = captureErrorLog();
     await callbackOf((done) => store.touch('a', loaded, done));
     expect(logged(), 'jsonb has no \\u0000: chapter 9, The code').toEqual([]);
     const found = await getSession(store, 'a');
@@ -303,15 +303,15 @@ describe('one server', () => {
     expect(found?.cookie.expires).toEqual(new Date(Date.now() + maxAge));
   });
 
-  test('lives on when PostgreSQL ends its connections', async () => {
+  test('survives when PostgreSQL ends its connections', async () => {
     const { server, browser } = await loggedIn(step);
-    keepErrorLog();
+    captureErrorLog();
     const busy = await begin(server.knex);
     await busy.raw('lock table sessions');
     const waiting = browser.get('/api/me');
     const answer = waiting.then(({ status }) => status);
-    const patience = { timeout: 10_000 };
-    await expect.poll(() => waitingQueries(server.knex), patience).toBe(1);
+    const options = { timeout: 10_000 };
+    await expect.poll(() => waitingQueries(server.knex), options).toBe(1);
     await busy.raw(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and pid <> pg_backend_pid()`,
@@ -319,7 +319,7 @@ describe('one server', () => {
     expect(await answer, 'a lost connection is a 503: chapter 9, The code').toBe(503);
     await busy.rollback();
     // The end of other connections may not have been noticed yet.
-    await expect.poll(async () => (await browser.get('/api/me')).status, patience).toBe(200);
+    await expect.poll(async () => (await browser.get('/api/me')).status, options).toBe(200);
   });
 
   test('has PostgreSQL stop each statement after two seconds, and each idle transaction after five', async () => {
@@ -358,14 +358,14 @@ async function joined() {
   return { url, knex, store: new SessionStore({ knex, cleanupInterval: 0 }) };
 }
 
-/** A step, and a function that sets the time of PostgreSQL, and how far the server's own clock is ahead of that. */
+/** A step, and a function that sets PostgreSQL's clock, and how far the server's own clock is ahead of it. */
 async function atTimes() {
-  moveDate(0); // it stands still
+  moveDate(0); // freezes the date
   const start = Date.now();
   const { server, browser } = await registered(step);
   let days = 0;
   const at = (time: number, ahead: number) => {
-    if (time === 0) days += 1; // so that no time comes twice
+    if (time === 0) days += 1; // so no time occurs twice
     const now = start + days * 24 * HOUR + time;
     setDatabaseClocks(new Date(now));
     vi.setSystemTime(now + ahead);

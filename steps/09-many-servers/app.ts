@@ -7,11 +7,11 @@ import { accountRoutes } from '#steps/08-hardened/account.ts';
 import { sessionStarter } from '#steps/08-hardened/begin-session.ts';
 import { refusePlainHttp, refuseTossedCookies, sessionCookie } from '#steps/08-hardened/cookie.ts';
 import { Devices } from '#steps/08-hardened/devices.ts';
-import { refuseOtherHosts, refuseOtherSites } from '#steps/08-hardened/elsewhere.ts';
 import { rateLimits } from '#steps/08-hardened/guessing.ts';
 import { answerBusy } from '#steps/08-hardened/hashing.ts';
 import { noStore, securityHeaders } from '#steps/08-hardened/headers.ts';
 import { KnownDevices } from '#steps/08-hardened/known-device.ts';
+import { refuseOtherHosts, refuseOtherSites } from '#steps/08-hardened/other-sites.ts';
 import type { Protection } from '#steps/08-hardened/settings.ts';
 import { credentials, readBody, register } from '#steps/shared/accounts.ts';
 import { devRoutes } from '#steps/shared/dev-routes.ts';
@@ -37,7 +37,7 @@ export function createApp({ knex, store, users, protection }: Parts) {
 
   const app = express().set('trust proxy', trustProxy);
   Object.assign(app.locals, { hasDevices: true, cookieNote: note }); // for the page
-  app.use(health(knex), drain); // first: a load balancer has no session, and asks by an address
+  app.use(health(knex), drain); // first: a load balancer has no session, and calls the server by its IP address
   app.use(securityHeaders);
   if (hosts || !production) app.use(refuseOtherHosts(hosts));
   app.use(page); // before the session: viewing the page creates none
@@ -67,7 +67,7 @@ export function createApp({ knex, store, users, protection }: Parts) {
     });
   });
 
-  // The guard reads the user on every request: a new name or a deletion takes effect at once.
+  // The guard reads the user on every request, so a new name or a deletion takes effect at once.
   const requireLogin: Guard = async (req, res, next) => {
     const user = await users.findById(req.session.userId);
     if (!user) throw createError(401, 'Log in first.');

@@ -12,17 +12,17 @@ const migrations = { ...sessionsTable, ...hardening, ...sharing };
  */
 const pool = { min: 0, max: 10 };
 
-/** In milliseconds. A request gives up after two seconds, see inTime: then PostgreSQL stops as well. */
+/** In milliseconds. A request gives up after two seconds (see inTime), and then PostgreSQL stops as well. */
 const timeouts = ['statement_timeout = 2000', 'idle_in_transaction_session_timeout = 5000'];
 
 const settings: Knex.Config = {
-  compileSqlOnError: false, // errors show a statement without its values
+  compileSqlOnError: false, // errors show the SQL without its values
   acquireConnectionTimeout: 30_000, // as in step 05
 };
 
 /**
- * Opens the database and brings its tables up to date: for the one process that does so before the servers start. One
- * connection stays open, because this process prunes every hour.
+ * Opens the database and brings its tables up to date. Only the first process does this, before it starts the servers.
+ * One connection stays open, because this process prunes every hour.
  */
 export function openDatabase(url: string): Promise<Knex> {
   const keepOne = { ...pool, min: 1 };
@@ -35,10 +35,10 @@ export function joinDatabase(url: string): Promise<Knex> {
   return shared.connect(url, use, { ...settings, pool: { ...pool, afterCreate } });
 }
 
-/** Waits for the end of work in the database, but not if the database no longer answers: a server must be able to stop. */
+/** Waits until work in the database is done, unless the database no longer answers: a server must be able to stop. */
 export async function finish(work: Promise<void>): Promise<void> {
   await inTime(work).catch((error) =>
-    console.error(`The database was not closed: ${shared.reason(error)}`),
+    console.error(`Could not close the database: ${shared.reason(error)}`),
   );
 }
 

@@ -14,8 +14,8 @@ const HOUR = 60 * 60 * 1000; // in milliseconds
 const folder = import.meta.dirname;
 const step = basename(folder);
 
-// What happens once for all servers: before the first one starts, the tables are brought up to date; and while they
-// run, expired sessions are deleted.
+// What is done once for all servers: before they start, the tables are brought up to date; while they run, expired
+// sessions are deleted.
 await explainFailure(async () => {
   const number = readServers(process.env);
   const { databaseUrl } = readSettings(step, process.env, 'postgresql');
@@ -31,7 +31,7 @@ await explainFailure(async () => {
     await finish(pruning.stop().then(() => knex.destroy()));
     await own?.stop();
   });
-  // Systems send this signal as well when the terminal is closed.
+  // SIGHUP means a deploy here, but systems also send it when the terminal is closed.
   const hadTerminal = hasTerminal();
   process.on('SIGHUP', () => (hadTerminal && !hasTerminal() ? stop() : servers.replace()));
   const { title } = readStep(folder);

@@ -2,19 +2,19 @@ import { type RequestHandler, Router } from 'express';
 import type { Knex } from 'knex';
 import { inTime } from '#database/in-time.ts';
 
-// The first process says so to a server a second before it stops it.
+// The first process sends this message a second before it stops a server.
 let isDraining = false;
 process.on('message', (message) => {
   if (message === 'drain') isDraining = true;
 });
 
 /**
- * For a load balancer, or whatever else watches the servers.
+ * For a load balancer, or anything else that monitors the servers.
  *
- * - `GET /health`: 200 as long as the process answers. Whoever gets no answer starts it again; that would be wrong
- *   when only the database is away.
- * - `GET /ready`: 200 when a request would succeed; 503 when the database is away, or this server is about to
- *   stop. Whoever gets a 503 sends requests elsewhere for a while.
+ * - `GET /health`: 200 as long as the process answers, even when the database is down. If there is no answer,
+ *   restart the process.
+ * - `GET /ready`: 200 when a request would succeed; 503 when the database is down, or this server is about to
+ *   stop. After a 503, send requests to other servers for a while.
  */
 export function health(knex: Knex): Router {
   return Router()
@@ -34,7 +34,7 @@ async function answers(knex: Knex): Promise<boolean> {
   );
 }
 
-/** Answers of a server that is about to stop ask the client to open its next connection to another one. */
+/** While this server is about to stop, tells clients to open a new connection for their next request. */
 export const drain: RequestHandler = (_req, res, next) => {
   if (isDraining) res.set('Connection', 'close');
   next();

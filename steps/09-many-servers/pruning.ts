@@ -1,6 +1,6 @@
 import * as step07 from '#steps/07-cheap-reads/pruning.ts';
 
-/** Deletes expired rows. Of several that prune at once, each takes rows that no other has locked. */
+/** Deletes expired rows. Several servers can prune at once, because each skips rows that another has locked. */
 export class Pruning extends step07.Pruning {
   protected override async deleteBatch(limit: number): Promise<number> {
     const { rowCount } = await this.knex.raw(

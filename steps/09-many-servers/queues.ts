@@ -1,6 +1,6 @@
 import { Queue } from '#steps/06-logout-wins/queue.ts';
 
-/** Runs the work on each session in order, and the work on different sessions side by side. */
+/** Runs the work on each session in order, and the work on different sessions concurrently. */
 export class Queues {
   readonly #queues = new Map<string, { queue: Queue; last: Promise<unknown> }>();
 
@@ -9,7 +9,7 @@ export class Queues {
     const { queue } = this.#queues.get(sid) ?? { queue: new Queue() };
     const done = queue.run(work);
     const last = done
-      .catch(() => {}) // whoever asked for the work gets its error
+      .catch(() => {}) // the caller gets this error from `done`
       .then(() => {
         if (this.#queues.get(sid)?.last === last) this.#queues.delete(sid);
       });
@@ -17,7 +17,7 @@ export class Queues {
     return done;
   }
 
-  /** Waits for all work that has been asked for so far. */
+  /** Waits for all work queued so far. */
   async settled(): Promise<void> {
     await Promise.all([...this.#queues.values()].map(({ last }) => last));
   }

@@ -2,8 +2,8 @@ import cluster, { type Address, type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const DRAINING = 1000; // milliseconds in which a server that is replaced still accepts connections
-const RETRY = 1000; // milliseconds until another attempt, when a server ended before it listened
+const DRAINING = 1000; // milliseconds for which a server that is being replaced still accepts connections
+const RETRY = 1000; // milliseconds before the next attempt, when a server could not start
 
 /** Server processes that share one address. Each ends with this process, however that ends. */
 export class Servers {
@@ -20,7 +20,7 @@ export class Servers {
     this.#environment = { ...environment };
   }
 
-  /** The process ids of the servers, for people. */
+  /** The process ids of the servers, for messages. */
   get processIds(): string {
     return [...this.#running].map(({ process }) => process.pid).join(', ');
   }
@@ -28,7 +28,7 @@ export class Servers {
   /** Starts all servers. @returns the URL at which they listen. */
   async start(): Promise<string> {
     const start = () => this.#add().catch(() => process.exit(1)); // the server has said why
-    // One before the others: what keeps it from starting would keep them as well, and one message is enough.
+    // One before the others: if it cannot start, they cannot either, and one message is enough.
     const { address, port } = await start();
     await Promise.all(Array.from({ length: this.#number - 1 }, start));
     const host = address?.includes(':') ? `[${address}]` : address;
@@ -55,13 +55,13 @@ export class Servers {
     });
   }
 
-  /** Stops all servers: each finishes what it has begun. */
+  /** Stops all servers: each finishes the requests in flight. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await Promise.all([...this.#running].map((worker) => this.#end(worker)));
   }
 
-  /** Starts one more server, and waits until it listens. @throws when it ends before. */
+  /** Starts one more server, and waits until it listens. @throws when it ends first. */
   async #add(): Promise<Address> {
     const worker = cluster.fork(this.#environment);
     this.#running.add(worker);
@@ -77,7 +77,7 @@ export class Servers {
     return address;
   }
 
-  /** Starts another server when one has ended without being asked to. */
+  /** Starts another server when one has ended unexpectedly. */
   async #ended({ process: { pid, signalCode } }: Worker): Promise<void> {
     if (this.#isComplete) return;
     console.error(`Process ${pid} ended${signalCode ? ` (${signalCode})` : ''}; starting another.`);
@@ -92,7 +92,7 @@ export class Servers {
     return this.#isStopping || this.#running.size >= this.#number;
   }
 
-  /** Ends a server that others have taken the place of: no connection is refused, no request cut off. */
+  /** Stops a server that has been replaced, without refusing a connection or cutting off a request. */
   async #retire(worker: Worker): Promise<void> {
     tell(worker, 'drain');
     await pause(DRAINING);

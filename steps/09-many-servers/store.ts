@@ -26,7 +26,7 @@ interface Options {
   idleTimeout?: number;
 }
 
-/** A live session. The database compares its times with its own clock, and says how far away they are, in milliseconds. */
+/** A live session. Its times are relative to the database's clock: how long until then, or since, in milliseconds. */
 interface Row {
   sess: string;
   expires_in: number;
@@ -40,7 +40,7 @@ interface Remembered {
   cookie: string;
 }
 
-// jsonb has no \u0000: a session with that in it keeps its old cookie, and only its expiry moves.
+// jsonb cannot hold \u0000: a session that contains it keeps its old cookie, and only its expiry moves.
 const replaceCookie = `case when strpos(sess::text, '\\u0000') > 0 then sess
   else jsonb_set(sess::jsonb, '{cookie}', ?::jsonb)::json end`;
 
@@ -50,7 +50,7 @@ const ATTRIBUTES = ['domain', 'httpOnly', 'partitioned', 'path', 'priority', 'sa
 export class SessionStore extends Store {
   readonly knex: Knex;
   readonly storedId = storedId; // for /inspect
-  // The row that a session has: its id, when it was written, by this server's clock, and its cookie.
+  // The row that holds a session: its id, when it was written, by this server's clock, and the cookie's attributes.
   readonly #rows = new WeakMap<SessionData, Remembered>();
   readonly #queues = new Queues();
   readonly #select: (values: string[]) => Promise<Row | undefined>;
@@ -59,7 +59,7 @@ export class SessionStore extends Store {
 
   /**
    * @param options.cleanupInterval how often expired rows are deleted, in milliseconds; 0 means never.
-   * @param options.idleTimeout how long a session without a date lives after its last request, in milliseconds.
+   * @param options.idleTimeout how long a session lives without a request if its cookie has no date, in milliseconds.
    */
   constructor({ knex, cleanupInterval = HOUR, idleTimeout = HOUR / 2 }: Options) {
     super();
@@ -85,7 +85,7 @@ export class SessionStore extends Store {
     });
   }
 
-  /** The middleware makes the session of a request here, from what `get` found in a row. */
+  /** The middleware calls this to make `req.session` from what `get` found in a row. */
   override createSession(req: Request, data: SessionData) {
     const session = super.createSession(req, data);
     this.#remember(session, session.id, this.#rows.get(data)?.seen ?? 0);
@@ -96,16 +96,16 @@ export class SessionStore extends Store {
     return report(callback, undefined, async () => {
       const now = Date.now();
       const sess = JSON.stringify(session); // as it is now
-      const life = this.#lifeOf(session);
+      const lifetime = this.#lifetimeOf(session);
       const left = (session.endsAt ?? FOREVER) - now;
       await this.#queues.run(sid, async () => {
-        // If a loaded session has lost its row, its user has logged out meanwhile: write nothing.
+        // If the row of a loaded session is gone, its user has logged out meanwhile: write nothing.
         if (this.#rows.get(session)?.sid === sid) {
-          await this.#live(sid).update({ sess, ...this.#seenNow(life) });
+          await this.#liveRow(sid).update({ sess, ...this.#seenNow(lifetime) });
         } else {
           const ends = fromNow(this.knex, left);
           const row = { sid: storedId(sid), sess, ends, seen: fromNow(this.knex) };
-          const expired = fromNow(this.knex, Math.min(life, left));
+          const expired = fromNow(this.knex, Math.min(lifetime, left));
           await this.knex('sessions')
             .insert({ ...row, expired })
             .onConflict('sid')
@@ -117,23 +117,23 @@ export class SessionStore extends Store {
   }
 
   override touch(sid: string, session: SessionData, callback?: Callback<void>) {
-    // The answer is already on its way to the browser: an error now could only cut it off.
+    // The response is already on its way to the browser: an error now could only cut it off.
     const done: Callback<void> = (error) => {
-      if (error) console.error(`The expiry of a session was not moved: ${reason(error)}`);
+      if (error) console.error(`Could not extend a session: ${reason(error)}`);
       callback?.(null);
     };
     return report(done, undefined, async () => {
       const row = this.#rows.get(session);
       const now = Date.now();
-      const life = this.#lifeOf(session);
-      // The expiry moves in steps, of a minute or a tenth of its life. In between, nothing is written.
-      const isRecent = row?.sid === sid && now - row.seen < Math.min(HOUR / 60, life / 10);
-      const isSame = row?.cookie === contentOf(session);
+      const lifetime = this.#lifetimeOf(session);
+      // Skip a write within a minute of the last one, or within a tenth of the lifetime if that is shorter.
+      const isRecent = row?.sid === sid && now - row.seen < Math.min(HOUR / 60, lifetime / 10);
+      const isSame = row?.cookie === attributesOf(session);
       if (isRecent && isSame) return;
       const cookie = JSON.stringify(session.cookie);
       const sess = this.knex.raw(replaceCookie, [cookie]);
-      const change = { ...this.#seenNow(life), ...(!isSame && { sess }) };
-      await this.#queues.run(sid, () => this.#live(sid).update(change));
+      const change = { ...this.#seenNow(lifetime), ...(!isSame && { sess }) };
+      await this.#queues.run(sid, () => this.#liveRow(sid).update(change));
       if (row) this.#remember(session, sid, now);
     });
   }
@@ -172,34 +172,34 @@ export class SessionStore extends Store {
     });
   }
 
-  /** Deletes expired rows. It also runs on its own. */
+  /** Deletes expired rows, which the store also does by itself. */
   prune(): Promise<void> {
     return this.#pruning.run();
   }
 
-  /** Waits for work in progress, and stops the pruning. Then the database can be closed. */
+  /** Waits for work in progress, and stops the pruning. After that, the database can be closed. */
   async close(): Promise<void> {
     await this.#pruning.stop();
     await this.#queues.settled();
   }
 
   #remember(session: SessionData, sid: string, seen: number) {
-    this.#rows.set(session, { sid, seen, cookie: contentOf(session) });
+    this.#rows.set(session, { sid, seen, cookie: attributesOf(session) });
   }
 
   /** How long a session lives from now on: as long as its cookie, or the idle timeout. In milliseconds. */
-  #lifeOf({ cookie }: SessionData): number {
+  #lifetimeOf({ cookie }: SessionData): number {
     const date = new Date(cookie.expires ?? Number.NaN).getTime();
     return Number.isNaN(date) ? this.#idleTimeout : Math.min(date, FOREVER) - Date.now();
   }
 
-  /** What a request changes in its row: the expiry moves on, but never beyond the end. */
-  #seenNow(life: number) {
+  /** What each request changes in its row: the expiry moves on, but never past the absolute timeout. */
+  #seenNow(lifetime: number) {
     const { knex } = this;
-    return { expired: knex.raw('least(?, ends)', [fromNow(knex, life)]), seen: fromNow(knex) };
+    return { expired: knex.raw('least(?, ends)', [fromNow(knex, lifetime)]), seen: fromNow(knex) };
   }
 
-  #live(sid: string) {
+  #liveRow(sid: string) {
     return this.#liveRows().where({ sid: storedId(sid) });
   }
 
@@ -208,15 +208,15 @@ export class SessionStore extends Store {
   }
 }
 
-/** The session in a row. Its times, which the database knows, become times of this server's clock. */
+/** The session in a row, with its times converted to this server's clock. */
 function sessionIn({ sess, expires_in, ends_in }: Row): SessionData | null {
   const session = parse({ sess, expired: new Date(Date.now() + expires_in).toISOString() });
   if (session?.endsAt) session.endsAt = Date.now() + ends_in;
   return session;
 }
 
-/** What the cookie says: not its dates, which change with every request, but how long it lasts, in seconds. */
-function contentOf({ cookie }: SessionData): string {
-  const life = cookie.expires ? Math.round((cookie.originalMaxAge ?? 0) / 1000) : null;
-  return JSON.stringify([life, cookie], ATTRIBUTES);
+/** The cookie's attributes as text. Its date changes with every request: only its lifetime counts, in seconds. */
+function attributesOf({ cookie }: SessionData): string {
+  const lifetime = cookie.expires ? Math.round((cookie.originalMaxAge ?? 0) / 1000) : null;
+  return JSON.stringify([lifetime, cookie], ATTRIBUTES);
 }

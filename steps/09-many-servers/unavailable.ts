@@ -3,7 +3,7 @@ import createKnex from 'knex';
 import { TimeoutError } from '#database/in-time.ts';
 import { reason } from '#database/open.ts';
 
-/** Answers 503 when the database is unavailable. Any other error is our own, and a 500. */
+/** Answers 503 when the database is unavailable. Any other error is a bug, and a 500. */
 export const answerUnavailable: ErrorRequestHandler = (error, req, res, next) => {
   if (!isOutage(error) || res.headersSent) return next(error);
   console.error(`503 for ${req.method} ${req.path}: ${reason(error)}`);
@@ -15,12 +15,12 @@ export const answerUnavailable: ErrorRequestHandler = (error, req, res, next) =>
     .json({ error: 'The server cannot reach its database. Try again in a moment.' });
 };
 
-// PostgreSQL's codes, https://www.postgresql.org/docs/current/errcodes-appendix.html: of the connection (08), of its
-// resources (53), of an operator who stops it (57), of a standby (25006), of a lock (55P03). Then those of the network.
+// PostgreSQL's codes for an outage, from https://www.postgresql.org/docs/current/errcodes-appendix.html: connection (08),
+// resources (53), shutdown or timeout (57), read-only standby (25006), lock (55P03). Then those of the network.
 const outages =
   /^(08...|53...|57(014|P0.)|25006|55P03|ECONN.*|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND)$/;
 
-// What the driver says when a connection ends, or does not begin in time, has no code.
+// The driver's errors for a connection that ends, or does not open in time, have no code.
 const lostConnection = /^(Connection terminated|Client (has|was) .+ not queryable|timeout expired)/;
 
 function isOutage(error: unknown): boolean {

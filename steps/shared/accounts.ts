@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Credentials, Users } from '#database/users.ts';
 import { createError } from './errors.ts';
 
-/** A password that somebody chooses, or enters. */
+/** A password that a user chooses or enters. */
 export const password = z
   .string('Give a password, as a string.')
   .min(8, 'A password has at least 8 characters.')

@@ -25,7 +25,7 @@ export function breakButtons(url: string): Router {
     });
 }
 
-/** Renames the sessions table under a running server, so that every query for a session fails. */
+/** Renames the sessions table under a running server, so every query for a session fails. */
 export async function breakDatabase(url: string): Promise<void> {
   await withTables(url, async (knex) => {
     if (await knex.schema.hasTable(BROKEN)) return;
@@ -40,7 +40,7 @@ export async function breakDatabase(url: string): Promise<void> {
 export async function restoreDatabase(url: string): Promise<void> {
   await withTables(url, async (knex) => {
     if (!(await knex.schema.hasTable(BROKEN))) return;
-    await knex.schema.dropTableIfExists('sessions'); // a server that was started meanwhile made one
+    await knex.schema.dropTableIfExists('sessions'); // made by a server that started meanwhile
     await knex.schema.renameTable(BROKEN, 'sessions');
     await knex.raw('create index sessions_expired_index on sessions (expired)');
   });

@@ -12,23 +12,23 @@ declare module 'express-session' {
   }
 }
 
-/** What `GET /inspect` answers. */
-export type Inspection = Awaited<ReturnType<typeof recall>>;
+/** The answer of `GET /inspect`. */
+export type Inspection = Awaited<ReturnType<typeof readInspection>>;
 
 const inspect: RequestHandler = async (req, res) => {
-  const memory = await recall(req);
+  const inspection = await readInspection(req);
   Reflect.deleteProperty(req, 'session'); // express-session then neither saves nor touches it
-  res.type('json').send(`${JSON.stringify(memory, null, 2)}\n`);
+  res.type('json').send(`${JSON.stringify(inspection, null, 2)}\n`);
 };
 
-async function recall(req: Request) {
+async function readInspection(req: Request) {
   const { step, title, startedAt, hasDevices = false, cookieNote = '' } = req.app.locals;
   const stored = await readSession(req.sessionStore, req.sessionID);
   return {
     step,
     title,
     processId: process.pid,
-    firstProcessId: cluster.isWorker ? process.ppid : process.pid, // another one means a restart
+    firstProcessId: cluster.isWorker ? process.ppid : process.pid, // a new one means a restart
     startedAt,
     store: {
       name: req.sessionStore.constructor.name,
@@ -63,8 +63,8 @@ const notInProduction: RequestHandler = (req, _res, next) => {
  *
  * - `GET /inspect`: what the server remembers about this browser. It changes nothing, not even the session's
  *   expiry.
- * - `POST /upload`: reads a body, and throws it away. It takes as long as the client takes to send it; then it
- *   leaves a message in the session.
+ * - `POST /upload`: reads a body and discards it, however long the client takes to send it; then leaves a message
+ *   in the session.
  *
  * Both need the session, so they come after the session middleware.
  */

@@ -11,19 +11,19 @@ const noSuchRoute: RequestHandler = () => {
 // Four parameters make it an error handler: Express counts them.
 const sendError: ErrorRequestHandler = (error, _req, res, next) => {
   if (res.writableEnded) {
-    // The answer is complete. Closing its connection could only hit the client's next request.
+    // The response is complete. Closing its connection could only hit the client's next request.
     console.error(error);
     return;
   }
   if (res.headersSent) {
-    next(error); // too late for another answer; Express logs it and closes the connection
+    next(error); // too late for another response; Express logs it and closes the connection
     return;
   }
-  const refusal = refusalOf(error);
-  if (!refusal) console.error(error); // log it in full; send nothing internal
-  res
-    .status(refusal?.status ?? 500)
-    .json({ error: refusal?.message ?? 'Something went wrong on the server. Try again later.' });
+  const clientError = clientErrorOf(error);
+  if (!clientError) console.error(error); // log it in full; send nothing internal
+  res.status(clientError?.status ?? 500).json({
+    error: clientError?.message ?? 'Something went wrong on the server. Try again later.',
+  });
 };
 
 /**
@@ -34,7 +34,7 @@ const sendError: ErrorRequestHandler = (error, _req, res, next) => {
 export const answerErrors = [noSuchRoute, sendError];
 
 /** @returns what to answer when the client can fix the error (4xx); undefined for any other error. */
-function refusalOf(error: unknown): { status: number; message: string } | undefined {
+function clientErrorOf(error: unknown): { status: number; message: string } | undefined {
   const { status, type } = Object(error);
   if (typeof status !== 'number' || status < 400 || status > 499) return undefined;
   switch (type) {
@@ -47,6 +47,9 @@ function refusalOf(error: unknown): { status: number; message: string } | undefi
       return { status, message: 'Send the body as UTF-8 JSON.' };
   }
   // The body parser's errors have a type. Without one, the message is our own sentence.
-  const isOurs = isHttpError(error) && type === undefined;
-  return { status, message: isOurs ? error.message : 'The server did not understand the request.' };
+  const isOwnError = isHttpError(error) && type === undefined;
+  return {
+    status,
+    message: isOwnError ? error.message : 'The server did not understand the request.',
+  };
 }

@@ -21,7 +21,7 @@ export const ownPageOnly: RequestHandler = (req, _res, next) => {
 
 /** A rebinding attack needs a domain name: numeric addresses and localhost are safe. */
 function namesThisMachine(host: string, port: number | undefined): boolean {
-  const [, name = '', itsPort = '80'] = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(host) ?? [];
+  const [, name = '', hostPort = '80'] = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(host) ?? [];
   const isSafe = name === 'localhost' || isIP(name.replace(/^\[|\]$/g, '')) !== 0;
-  return isSafe && Number(itsPort) === port;
+  return isSafe && Number(hostPort) === port;
 }

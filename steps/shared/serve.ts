@@ -14,7 +14,7 @@ import { readStep } from './step.ts';
 export interface Started {
   app: Express;
   close(): Promise<void>;
-  /** What the HTTP server accepts; by default, what Node does. */
+  /** The limits of the HTTP server; by default, Node's. */
   limits?: ServerOptions;
 }
 
@@ -47,12 +47,12 @@ export async function serve(
       await closeServer(server);
       await close();
     });
-    if (cluster.isWorker) return; // then the process that started this one prints a line for all
+    if (cluster.isWorker) return; // the process that started this one prints one line for all workers
     console.log(`${step} · ${title} · ${urlOf(server)} · process ${process.pid}`);
   });
 }
 
-/** Starts something. What its user can put right is one line on stderr, and exit code 1. */
+/** Starts something. An error that the user can fix is printed as one line on stderr, and the exit code is 1. */
 export async function explainFailure(start: () => Promise<void>): Promise<void> {
   try {
     await start();
@@ -87,15 +87,15 @@ export async function listen(
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new SettingsError(
       code === 'EADDRINUSE'
-        ? `Port ${port} is in use. Stop the server that has it, or choose another: PORT=${port + 1}.`
+        ? `Port ${port} is in use. Stop the server that uses it, or choose another port: PORT=${port + 1}.`
         : `Cannot listen on port ${port} of ${host} (${code}). Check PORT and HOST.`,
     );
   }
 }
 
 /**
- * The first signal closes everything in order. A second one ends the process at once. The process that started this
- * one can ask for the same with a message, which counts once.
+ * The first signal closes everything in order. A second one ends the process at once. The parent process can send the
+ * message `stop` instead of the first signal.
  *
  * @returns a function that does what the first signal does.
  */
@@ -152,7 +152,7 @@ async function acceptWaiting(server: Server): Promise<void> {
 export function urlOf(server: Server): string {
   const address = server.address();
   if (address === null || typeof address === 'string')
-    throw new Error('The server does not listen.');
+    throw new Error('The server is not listening.');
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return `http://${host}:${address.port}`;
 }

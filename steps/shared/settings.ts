@@ -17,11 +17,11 @@ export interface Settings {
 /** An environment variable is invalid. The message is one sentence. */
 export class SettingsError extends Error {}
 
-const PORT = 'PORT is a number from 0 (any free port) to 65535.';
-const SQLITE_URL = 'DATABASE_URL names an SQLite file: file:PATH.';
+const PORT = 'PORT must be a number from 0 (any free port) to 65535.';
+const SQLITE_URL = 'DATABASE_URL must name an SQLite file: file:PATH.';
 const POSTGRES_URL =
-  'DATABASE_URL names a PostgreSQL: postgres://USER:PASSWORD@HOST:PORT/DATABASE. Without it, this step starts one of its own.';
-const NODE_ENV = 'NODE_ENV is development, test or production, or is not set.';
+  'DATABASE_URL must name a PostgreSQL: postgres://USER:PASSWORD@HOST:PORT/DATABASE. Without it, this step starts one of its own.';
+const NODE_ENV = 'NODE_ENV must be development, test or production, or not set.';
 const SESSION_SECRET =
   'With NODE_ENV=production, set SESSION_SECRET to a random string of at least 32 characters, and use the same one at every start. ' +
   'To make one: node -p "crypto.randomBytes(32).toString(\'hex\')"';
@@ -49,7 +49,7 @@ const environment = z
  *
  * @param step the name of the step's folder: its database is `database/<step>.sqlite3` by default.
  * @param store where the step keeps its sessions.
- * @throws {SettingsError} when a variable is invalid, or a production server has no secret that is long enough.
+ * @throws {SettingsError} when a variable is invalid, or the secret of a production server is missing or too short.
  */
 export function readSettings(
   step: string,

@@ -8,7 +8,7 @@ const step = z.object({
   lesson: z.string(),
   /** What to do first when you practise the step; the first step cannot be practised. */
   firstMove: z.string().optional(),
-  /** Where its sessions are. */
+  /** Where the step keeps its sessions. */
   store: z.enum(['memory', 'sqlite', 'postgresql']),
   /** Its row in the table that `npm run compare` prints, by column title. */
   outcomes: z.record(z.string(), z.string()),

@@ -46,7 +46,7 @@ export async function countSessions(store: Store): Promise<number> {
   return length ?? 0;
 }
 
-/** @returns what a store knows a session by: its id, or from step 08 on a hash of it. */
+/** @returns the id that a store saves a session under: its own, or from step 08 on a hash of it. */
 export function storedId(store: Store, sid: string): string {
   return 'storedId' in store && typeof store.storedId === 'function' ? store.storedId(sid) : sid;
 }

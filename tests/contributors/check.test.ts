@@ -7,7 +7,7 @@ import { ProjectCopy } from './project-copy.ts';
 
 const project = new ProjectCopy();
 
-test('a step sees nothing of what another step keeps in a session', {
+test('a step does not see what another step keeps in a session', {
   timeout: 60_000,
 }, async () => {
   const app = join(project.folder, 'steps/04-minimal-payload/app.ts');

@@ -12,7 +12,7 @@ test.each([
   ['a change', `<!-- change ${step}/app.ts\n- tableN\n+    old,\n-->`, /: 's.*\n\+ {4}old,$/m],
   ['the table of steps', '<!-- steps -->', /^\| \[03-knex-sqlite\]/m],
   ['a transcript', '<!-- only: b -->\n```console\n$ printf "a\\nb\\n c\\nd"\n```', /\n…\nb\n c\n…/],
-])('writes %s, and puts right whatever lines of it were altered', async (_what, asks, part) => {
+])('writes %s, and restores each line of it that was altered', async (_what, asks, part) => {
   const page = await renewed(`Before.\n\n${asks}\n\nAfter.`);
   const lines = page.split('\n');
   expect(page).toMatch(part);
@@ -35,7 +35,7 @@ test('keeps the values that the text has, one for each value of the run', () => 
   expect(values.rewrite(text, printed)).toEqual(['process 78', 'process 10']);
 });
 
-test('takes a session id and its beginning for one value, and times a moment apart', () => {
+test('treats a session id and its beginning as one value, and times a moment apart as well', () => {
   const values = new Values();
   const [text, run] = ['9SX7-7mZmPo_x1qd_uo6c6K1W_lc3wWc', 'I_X6Bf800oHaAFKGZ0PHjZfF_BpcUWEG'];
   expect(values.rewrite(['"9SX7-7mZ…"'], ['"I_X6Bf80…"'])).toEqual(['"9SX7-7mZ…"']);
@@ -68,7 +68,7 @@ test.each([
   [1, '```ts\nconst a = 1;\n```', 'Say what this block quotes'],
   [1, '```sh\nls\n\nAfter.\n\n```sh\nls\n```', 'Close this block'],
   [1, '<!-- excerpt a: b\n\nAfter.', 'End this comment'],
-])('reports in line %i what it cannot put right: $2', async (line, page, message) => {
+])('reports in line %i what it cannot write: $2', async (line, page, message) => {
   expect(list(await renew(parseText('page.md', page)))).toContain(`page.md:${line}: ${message}`);
 });
 

@@ -80,7 +80,7 @@ describe.each(surviving)('the real server of %s, under load, survives', (step) =
   test('a corrupt row: nobody else is affected, and its user can log in again', async () => {
     const [victim = ''] = await logIn(server.url, 1);
     const sid = decodeURIComponent(victim).replace(/^sid=s:([^.]+)\..*$/, '$1');
-    const corrupt = isSqlite ? '{"cookie":' : '{"cookie":1}'; // PostgreSQL takes only JSON
+    const corrupt = isSqlite ? '{"cookie":' : '{"cookie":1}'; // PostgreSQL accepts only JSON
     await underLoad([200], async () => {
       await runSql(
         url,
@@ -108,8 +108,8 @@ describe.each(surviving)('the real server of %s, under load, survives', (step) =
   });
 
   function describeFiles(): void {
-    // The system lets the process write to no file, which SQLite meets as it meets a full disk.
-    test.runIf(process.platform === 'linux')('a disk that takes no more bytes', async () => {
+    // With this limit, the process cannot write to any file, which SQLite treats like a full disk.
+    test.runIf(process.platform === 'linux')('a full disk', async () => {
       const limit = (bytes: string) =>
         run('prlimit', ['--pid', String(server.processId), `--fsize=${bytes}:`], asServer);
       await underLoad([200, 503], async (load) => {
@@ -136,7 +136,7 @@ describe.each(surviving)('the real server of %s, under load, survives', (step) =
     return ServerProcess.start(step, { DATABASE_URL: url }, { preload, ...asServer });
   }
 
-  /** Runs a fault under load. Whatever it is: every request is answered in time, and no session is lost. */
+  /** Causes a fault under load, and expects every request to be answered in time, and no session to be lost. */
   async function underLoad(allowed: number[], fault: (load: Load) => Promise<void>): Promise<void> {
     const load = new Load(server.url, cookies);
     try {
@@ -178,7 +178,7 @@ describe.each(dying)('the real server of %s, under the same load, dies of', (ste
   });
 });
 
-/** Under load, the server may hold the lock at that moment. */
+/** Tries again while the database is locked: under load, the server may hold the lock at that moment. */
 async function retry(work: () => PromiseLike<unknown>): Promise<void> {
   for (;;) {
     try {

@@ -43,7 +43,7 @@ describe('a burst of 50 logins', { timeout: MINUTE }, () => {
   }
 });
 
-test('a flood of registrations is 503 beyond the queue, and those in it succeed', {
+test('in a flood of registrations, those in the queue succeed, and the others get a 503', {
   timeout: MINUTE,
 }, async () => {
   const server = await startServer('08-hardened', { TRUST_PROXY: 'loopback' }, []);

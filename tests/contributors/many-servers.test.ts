@@ -48,7 +48,7 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
     await expectAllLoggedIn(server.url, cookies);
   });
 
-  test('are two again each time that one is killed: ten times, and during a deploy', async () => {
+  test('start another each time one is killed: ten times, and during a deploy', async () => {
     const server = await start('2');
     const cookies = [await logIn(server.url)];
     for (let round = 1; round <= 10; round++) {
@@ -80,7 +80,7 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
     await expectServers(server.url, 4);
   });
 
-  describe('when there is only one,', () => {
+  describe('with SERVERS=1', () => {
     let one: ServerProcess;
 
     beforeAll(async () => {
@@ -90,7 +90,7 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
       };
     }, 60_000);
 
-    test('are replaced without a failed request, too; the old one is not ready any more', async () => {
+    test('are replaced without a failed request, and the old one is no longer ready', async () => {
       const [before] = await processIds(one.url, 1);
       const load = await startLoad(one.url, [await logIn(one.url)]);
       const deployed = deploy(one);
@@ -104,7 +104,7 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
     });
 
     test.skipIf(process.platform === 'win32')(
-      'stop although PostgreSQL does not answer',
+      'stop even if PostgreSQL does not answer',
       async () => {
         const cookie = await logIn(one.url);
         const client = new Client(postgres.url);
@@ -124,7 +124,7 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
     );
   });
 
-  test('stop in order although another is just starting', async () => {
+  test('stop in order even while another is starting', async () => {
     const one = await startServers('1');
     one.signal('SIGHUP');
     const { code, stderr } = await one.end('SIGTERM');
@@ -147,7 +147,7 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
     return server;
   }
 
-  /** Not fewer, and not more. */
+  /** Expects exactly that number of servers. */
   async function expectServers(url: string, number: number): Promise<void> {
     await processIds(url, number);
     const ids = new Set<number>();
@@ -166,10 +166,10 @@ describe('a PostgreSQL of its own', { timeout: 120_000 }, () => {
     return steps.remove;
   }, 60_000);
 
-  test('that a killed run left running is ended, and started again', async () => {
+  test('that a killed server left running is stopped, and started again', async () => {
     const left = await startPostgres(steps.postgres);
     onTestFinished(() => left.stop());
-    await writeFile(join(steps.postgres, 'owner'), String(await idOfDead()));
+    await writeFile(join(steps.postgres, 'owner'), String(await deadProcessId()));
     const id = await steps.postmaster();
     const server = await steps.start({ SERVERS: '1' });
     expect(server.stdout).not.toContain(new URL(left.url).host);
@@ -199,7 +199,7 @@ describe('a PostgreSQL of its own', { timeout: 120_000 }, () => {
   });
 });
 
-async function idOfDead(): Promise<number> {
+async function deadProcessId(): Promise<number> {
   const child = new ChildProcess(process.execPath, ['-e', '']);
   await child.ended;
   return child.processId ?? 0;

@@ -36,7 +36,7 @@ beforeEach(async () => {
 });
 
 describe('npm run move', () => {
-  test('logs nobody out: who is logged in on step 8 is logged in on step 9, with the same cookie', async () => {
+  test('logs nobody out: users who are logged in on step 8 are logged in on step 9, with the same cookie', async () => {
     const before = await startServer(FROM, { DATABASE_URL: source });
     const [adas, graces] = [new Browser(before.url), new Browser(before.url)];
     for (const [browser, user] of [
@@ -138,12 +138,12 @@ describe('npm run move', () => {
     expect(await contentOf(target)).toEqual(await contentOf(source));
   });
 
-  test('takes the place of the demo account that a first start of step 9 made, sessions included', async () => {
+  test('replaces the demo account that a first start of step 9 made, sessions included', async () => {
     const first = await startStep09();
     const browser = new Browser(first.url);
     await browser.logIn(demo);
     await first.end('SIGTERM');
-    await fill(source, { users: 2, sessions: 5 }); // so id 1 is somebody else
+    await fill(source, { users: 2, sessions: 5 }); // so id 1 is another user
     expect(await move()).toMatch(/^Moved 2 users and 5 live sessions\. /);
     const second = await startStep09();
     browser.moveTo(second.url);
@@ -255,7 +255,7 @@ async function fill(url: string, { users, sessions }: { users: number; sessions:
   await knex.destroy();
 }
 
-/** @returns what the database knows the nth session by. */
+/** @returns the id that the database stores for the nth session. */
 function sidOf(n: number): string {
   return String((n * 48271) % 2147483647).padStart(43, '0');
 }
@@ -287,7 +287,7 @@ async function countIn(url: string) {
   };
 }
 
-/** Waits until somebody waits for a lock. */
+/** Waits until a query waits for a lock. */
 async function untilLocked(knex: Knex): Promise<void> {
   const waiting = async () => (await knex('pg_locks').where({ granted: false })).length;
   await expect.poll(waiting, { interval: 10, timeout: 20_000 }).toBeGreaterThan(0);

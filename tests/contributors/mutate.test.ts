@@ -21,7 +21,7 @@ describe('npm run mutate', () => {
     }
   });
 
-  test('takes a space for any white space, and "…" for code that stays', () => {
+  test('treats a space as any white space, and "…" as code that stays', () => {
     expect(breakCode('a\n  cat.', { from: 'a cat.', to: '$&' })).toBe('$&');
     expect(breakCode('a, b, c', { from: 'a … c', to: 'c … a' })).toBe('c, b, a');
   });
@@ -54,7 +54,7 @@ describe('npm run mutate', () => {
     expect(await processes(), 'tests still run').not.toContain(TMPDIR);
   });
 
-  test('says so when no break has the words that it is given', async () => {
+  test('says so when no break has the given words', async () => {
     const { code, stderr } = await runScript('tools/mutate.ts', ['no such break']);
     expect(code).toBe(1);
     expect(stderr).toBe('No break has "no such break" in its file or its description.\n');

@@ -73,10 +73,10 @@ describe('the PostgreSQL that step 9 has of its own, without DATABASE_URL', () =
 describe.each(['migrate', 'sessions', 'move'])('npm run %s, with a DATABASE_URL', (command) => {
   const words = { migrate: [], sessions: ['9'], move: ['8'] }[command] ?? [];
 
-  test('that is not that of a PostgreSQL, says so in one line', async () => {
+  test('that is not the address of a PostgreSQL, says so in one line', async () => {
     const { code, stdout, stderr } = await run('file:/tmp/no.sqlite3');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^DATABASE_URL names a PostgreSQL: [^\n]+\n$/);
+    expect(stderr).toMatch(/^DATABASE_URL must name a PostgreSQL: [^\n]+\n$/);
   });
 
   test('where nothing answers, says so in one line, without the password', async () => {

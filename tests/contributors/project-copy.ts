@@ -3,7 +3,7 @@ import { copyProject } from '#tools/copy.ts';
 import { run, runScript } from '#tools/processes.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
 
-// What a command would otherwise learn from the test runner that it runs under.
+// Hides from a command that it runs under a test runner.
 export const env = { VITEST: undefined, VITEST_WORKER_ID: undefined, NODE_ENV: undefined };
 
 /** A copy of the project for the tests of one file, with what is not yet committed. */

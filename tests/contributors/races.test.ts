@@ -21,7 +21,7 @@ describe.each(ordered)('the store of %s', (step) => {
     expect(unknown, 'logins that were followed by a 401').toBe(0);
   });
 
-  test('500 logouts that redirect without waiting for the store: each is over at once', async () => {
+  test('500 logouts that redirect without waiting for the store: each takes effect at once', async () => {
     const { post, me } = await routesOf(step);
     let known = 0;
     for (let round = 0; round < 500; round++) {

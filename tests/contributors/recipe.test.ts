@@ -38,7 +38,7 @@ describe('a new step by the recipe in CONTRIBUTING.md', { timeout: 120_000 }, ()
     const child = new ChildProcess('bash', ['-c', `exec ${command}`], {
       cwd: project.folder,
       env: { ...env, PORT: '0', npm_config_loglevel: 'notice' }, // npm repeats the command
-      detached: true, // so that npm and what it starts can be stopped together
+      detached: true, // so npm and what it starts can be stopped together
     });
     const isServer = /step|start/.test(command);
     const expected = prints[command] ?? '';

@@ -2,11 +2,11 @@ import type { Request } from 'express';
 import { type SessionData, Store } from 'express-session';
 import { describeStore, upserts } from '../store-contract.ts';
 
-// The contract itself: a sound store passes all of it, and each faulty store fails exactly the promises
-// that its fault breaks. A departure that does not fail, or one that is missing, fails the suite.
+// Tests the contract itself: a sound store keeps all promises, and each faulty store breaks exactly the promises
+// that its departures list.
 
 const DAY = 24 * 60 * 60 * 1000; // in milliseconds
-const CORRUPT = 'This is no session.';
+const CORRUPT = 'not a session';
 
 const failures = [
   ...['set', 'get', 'all', 'length', 'destroy', 'clear'].map(
@@ -26,31 +26,31 @@ class SoundStore extends Store {
   readonly #ids = new WeakMap<SessionData, string>();
 
   get(sid: string, callback?: Callback<SessionData>): unknown {
-    return this.answer(callback, () => this.read(sid));
+    return this.respond(callback, () => this.read(sid));
   }
 
   set(sid: string, session: SessionData, callback?: Callback): unknown {
-    return this.answer(callback, () => this.save(sid, session));
+    return this.respond(callback, () => this.save(sid, session));
   }
 
   override touch(sid: string, session: SessionData, callback?: Callback): unknown {
-    return this.answer(callback, () => this.postpone(sid, session));
+    return this.respond(callback, () => this.extend(sid, session));
   }
 
   destroy(sid: string, callback?: Callback): unknown {
-    return this.answer(callback, () => this.rows.delete(sid));
+    return this.respond(callback, () => this.rows.delete(sid));
   }
 
   override all(callback: Callback<SessionData[]>): unknown {
-    return this.answer(callback, () => this.list());
+    return this.respond(callback, () => this.list());
   }
 
   override length(callback: Callback<number>): unknown {
-    return this.answer(callback, () => this.list().length);
+    return this.respond(callback, () => this.list().length);
   }
 
   override clear(callback?: Callback): unknown {
-    return this.answer(callback, () => this.rows.clear());
+    return this.respond(callback, () => this.rows.clear());
   }
 
   override createSession(req: Request, data: SessionData) {
@@ -59,9 +59,9 @@ class SoundStore extends Store {
     return session;
   }
 
-  answer(callback: Callback | undefined, work: () => unknown): unknown {
-    const answer = this.isBroken ? [new Error('The storage is broken.')] : [null, work()];
-    if (callback) setImmediate(() => Reflect.apply(callback, undefined, answer));
+  respond(callback: Callback | undefined, work: () => unknown): unknown {
+    const results = this.isBroken ? [new Error('The storage is broken.')] : [null, work()];
+    if (callback) setImmediate(() => Reflect.apply(callback, undefined, results));
     return undefined;
   }
 
@@ -81,7 +81,7 @@ class SoundStore extends Store {
     this.write(sid, session);
   }
 
-  postpone(sid: string, session: SessionData): void {
+  extend(sid: string, session: SessionData): void {
     const stored = this.read(sid);
     const [before = 0, after] = [this.rows.get(sid)?.expires, expiryOf(session)];
     const step = Math.min(60_000, (after - Date.now()) / 10);
@@ -112,9 +112,9 @@ describeFaulty('upserts', (sound) => ({ save: sound.write }), upserts);
 describeFaulty(
   'calls back twice',
   (sound) => ({
-    answer(callback, work) {
-      sound.answer(callback, work);
-      return sound.answer(callback, work);
+    respond(callback, work) {
+      sound.respond(callback, work);
+      return sound.respond(callback, work);
     },
   }),
   [
@@ -131,8 +131,8 @@ describeFaulty(
 describeFaulty(
   'rejects when it fails',
   (sound, store) => ({
-    async answer(callback, work) {
-      sound.answer(callback, work);
+    async respond(callback, work) {
+      sound.respond(callback, work);
       if (store.isBroken) throw new Error('The storage is broken.');
     },
   }),
@@ -144,7 +144,7 @@ describeFaulty(
 );
 
 describeFaulty(
-  'takes what the callback throws for its own error',
+  'mistakes an exception in the callback for its own error',
   (sound) => ({
     get: (sid, callback) =>
       sound.get(sid, (error, session) => {
@@ -176,7 +176,7 @@ describeFaulty(
   ],
 );
 
-describeFaulty('ignores touch', () => ({ postpone() {} }), [
+describeFaulty('ignores touch', () => ({ extend() {} }), [
   'keeps a touched session alive',
   'middleware: with rolling: true, a session lives as long as it is used',
   'middleware: with saveUninitialized: true, a session lives as long as it is used',
@@ -187,7 +187,7 @@ describeFaulty('ignores touch', () => ({ postpone() {} }), [
   "keeps a browser-session cookie's session alive while it is used",
 ]);
 
-describeFaulty('saves the whole session when touched', (sound) => ({ postpone: sound.write }), [
+describeFaulty('saves the whole session when touched', (sound) => ({ extend: sound.write }), [
   'a touch does not overwrite what another request saved',
   'a touch does not revive a logged-out session',
   'a touch does not revive an expired session',
@@ -197,10 +197,10 @@ describeFaulty('saves the whole session when touched', (sound) => ({ postpone: s
 describeFaulty(
   'moves the expiry in steps of half a lifetime',
   (sound, { rows }) => ({
-    postpone(sid, session) {
+    extend(sid, session) {
       const before = rows.get(sid)?.expires ?? 0;
       const after = expiryOf(session);
-      if (after - before >= (after - Date.now()) / 2) sound.postpone(sid, session);
+      if (after - before >= (after - Date.now()) / 2) sound.extend(sid, session);
     },
   }),
   [
@@ -231,7 +231,7 @@ describeFaulty(
 );
 
 describeFaulty(
-  'skips a save whose data it has already',
+  'skips a save whose data is already stored',
   (sound) => ({
     save(sid, session) {
       const stored = sound.read(sid);
@@ -246,12 +246,12 @@ describeFaulty(
 
 describeFaulty(
   'counts expired sessions',
-  (sound, { rows }) => ({ length: (callback) => sound.answer(callback, () => rows.size) }),
+  (sound, { rows }) => ({ length: (callback) => sound.respond(callback, () => rows.size) }),
   ['all and length leave out expired sessions'],
 );
 
 describeFaulty(
-  'takes a failure for an unknown session',
+  'mistakes a failure for an unknown session',
   (sound) => ({
     get: (sid, callback) => sound.get(sid, (_error, session) => callback?.(null, session)),
   }),
@@ -262,7 +262,7 @@ describeFaulty(
 );
 
 describeFaulty(
-  'shares its sessions with their readers',
+  'gives all readers the same object',
   (sound) => {
     const sessions = new Map<string, SessionData>();
     return {
@@ -277,7 +277,7 @@ describeFaulty(
 );
 
 describeFaulty(
-  'cuts off what does not fit into its columns',
+  'cuts off what does not fit in its columns',
   (sound) => ({
     read: (sid) => sound.read(sid.slice(0, 255)),
     write(sid, session) {
@@ -288,7 +288,7 @@ describeFaulty(
 );
 
 describeFaulty(
-  'inserts a new session without looking whether it is there',
+  'inserts a new session without checking whether it exists',
   (sound, { rows }) => ({
     set(sid, session, callback) {
       if (!rows.has(sid)) return sound.set(sid, session, callback);
@@ -338,7 +338,7 @@ describeFaulty(
 );
 
 describeFaulty(
-  'passes on that a session is corrupt',
+  'reports a corrupt session as an error',
   (sound, { rows }) => ({
     get(sid, callback) {
       if (rows.get(sid)?.json !== CORRUPT) return sound.get(sid, callback);
@@ -364,10 +364,10 @@ describeFaulty(
   (sound, store) => {
     let wasBroken = false;
     return {
-      answer(callback, work) {
+      respond(callback, work) {
         wasBroken ||= store.isBroken;
         store.isBroken = wasBroken;
-        return sound.answer(callback, work);
+        return sound.respond(callback, work);
       },
     };
   },

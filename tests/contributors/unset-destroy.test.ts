@@ -3,10 +3,10 @@ import { expect, test } from 'vitest';
 import { TimeoutError } from '#database/in-time.ts';
 import { answerUnavailable } from '#steps/05-failing-database/unavailable.ts';
 import { sessionRoutes } from '../session-routes.ts';
-import { keepErrorLog } from '../store-methods.ts';
+import { captureErrorLog } from '../store-methods.ts';
 
-test("a 503 leaves the session alone, also with express-session's unset: 'destroy'", async () => {
-  keepErrorLog();
+test("a 503 leaves the session alone, even with express-session's unset: 'destroy'", async () => {
+  captureErrorLog();
   const store = new session.MemoryStore();
   const { app, post, me } = await sessionRoutes(store, { unset: 'destroy' });
   app.post('/outage', () => {

@@ -44,7 +44,7 @@ describe('a database that cannot be opened', () => {
     }
   });
 
-  test('because its kind is unknown names the kinds that are known', async () => {
+  test('because its kind is unknown is reported with the kinds that are known', async () => {
     await expect(openDatabase('mysql://localhost/x')).rejects.toThrow(/file:PATH/);
   });
 

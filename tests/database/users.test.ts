@@ -14,7 +14,7 @@ describe('a user', () => {
     );
   });
 
-  test('is found by name and by id, and no other id is anyone', async () => {
+  test('is found by name and by id, and by no other id', async () => {
     const users = await emptyUsers();
     const added = await users.add(ada);
     expect(await users.find('ada')).toEqual(added);
@@ -23,7 +23,7 @@ describe('a user', () => {
     expect(await users.findById(undefined), 'a session without an id found a user').toBeUndefined();
   });
 
-  test('has a name of its own, in which upper and lower case differ', async () => {
+  test('has a unique name, in which upper and lower case differ', async () => {
     const users = await emptyUsers();
     await users.add(ada);
     expect(

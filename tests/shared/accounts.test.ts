@@ -3,7 +3,7 @@ import { createApp } from '#steps/01-in-memory/app.ts';
 import { RunningStep } from '#tests/running-step.ts';
 import { ada, type Browser } from '#tools/browser.ts';
 
-// One server takes all of it, one request after the other: none may leave it worse for the next.
+// One server gets all requests, one after the other. None may affect the next.
 let server: RunningStep;
 let browser: Browser;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ beforeAll(async () => {
   return () => server.dispose();
 });
 
-describe('a login or a registration is refused, in a sentence and in JSON', () => {
+describe('a login or a registration is refused with a sentence in JSON', () => {
   const { username, password } = ada;
   const name = 'A username is 1 to 32 ';
 

@@ -10,14 +10,14 @@ test('the demo account exists in development, however often the server starts', 
   expect(await users.names()).toEqual(['demo']);
 });
 
-test('in production its public password is refused, even if the account exists', async () => {
+test('in production, the public password of the demo account is refused, even if the account exists', async () => {
   const users = await emptyUsers();
   await prepareDemoAccount(users, false);
   await prepareDemoAccount(users, true);
   expect(await users.verify(demo), 'a public password opens a production server').toBeUndefined();
 });
 
-test('a production start deletes no account, and locks out nobody who chose the name demo', async () => {
+test('a production start deletes no account, and locks out no user who is called demo', async () => {
   const users = await emptyUsers();
   const own = { username: 'demo', password: 'a password of my own' };
   await users.add(own);

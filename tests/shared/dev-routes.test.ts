@@ -21,7 +21,7 @@ describe('/inspect', () => {
     ]);
   });
 
-  test('shows the row of a store in a database, and of ids their first 8 characters', async () => {
+  test('shows the row of a store in a database, with ids cut to their first 8 characters', async () => {
     const { browser } = await loggedIn(createStep03);
     const { body, text } = await browser.get('/inspect');
     const shortened = `${browser.sessionId.slice(0, 8)}…`;
@@ -47,7 +47,7 @@ describe('/inspect', () => {
     });
   });
 
-  test('changes nothing: the session expires when it would have', async () => {
+  test('changes nothing, not even the expiry of the session', async () => {
     const { server, browser } = await loggedIn(createStep03);
     const touch = vi.spyOn(server.store, 'touch');
     await browser.get('/inspect');

@@ -80,7 +80,7 @@ describe('any other error', () => {
     },
   );
 
-  test('after the answer has begun: the connection is cut, and the server keeps running', async () => {
+  test('after the response has begun: the connection is cut, and the server keeps running', async () => {
     await expect(
       request(app).get('/late').timeout(2000),
       'the client still waits for the other half',

@@ -37,7 +37,7 @@ test.each([
   ['the page of another site', { origin: 'http://evil.example' }],
   ['the page of another server on this machine', { origin: 'http://127.0.0.1:1' }],
   ['a page whose address begins like ours', { origin: 'http://127.0.0.1:PORT.evil.example' }],
-  ['a page at our address, by HTTPS', { origin: 'https://127.0.0.1:PORT' }],
+  ['a page at our address, over HTTPS', { origin: 'https://127.0.0.1:PORT' }],
   ['a page without an origin of its own, such as a file', { origin: 'null' }],
   ['a page of another site that sends no origin', { 'sec-fetch-site': 'cross-site' }],
   ['a page of another port that sends no origin', { 'sec-fetch-site': 'same-site' }],

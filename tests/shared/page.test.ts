@@ -6,7 +6,7 @@ import { page } from '#steps/shared/page.ts';
 const app = express().use(page);
 
 describe('the page', () => {
-  test('consists of files of its own, at relative addresses', async () => {
+  test('uses only its own files, at relative addresses', async () => {
     const { status, type, text } = await request(app).get('/');
     expect([status, type]).toEqual([200, 'text/html']);
     const files = [...text.matchAll(/(?:href|src)="(?!data:)([^"]+)"/g)].map(([, file]) => file);
@@ -17,7 +17,7 @@ describe('the page', () => {
     }
   });
 
-  test.each(['/', '/page.js', '/page.css'])('protects %s by its headers', async (path) => {
+  test.each(['/', '/page.js', '/page.css'])('protects %s with headers', async (path) => {
     const { headers } = await request(app).get(path);
     const policy = String(headers['content-security-policy']).split('; ');
     const directives = Object.fromEntries(policy.map((line) => line.split(/ (.*)/)));
@@ -35,7 +35,7 @@ describe('the page', () => {
     expect(headers['referrer-policy'], 'links tell other sites the address').toBe('no-referrer');
   });
 
-  test('leaves addresses that are no file to the routes behind it', async () => {
+  test('leaves addresses that are not files to the routes after it', async () => {
     const withRoute = express()
       .use(page)
       .get(['/api/me', '/inspect'], (_req, res) => {

@@ -20,7 +20,7 @@ describe('the environment of a server', () => {
     expect(readSettings(step, empty), 'an empty variable had an effect').toEqual(defaults);
   });
 
-  test('signs with the same secret at every start', () => {
+  test('gives the same secret at every start', () => {
     expect(
       readSettings(step, {}).secret,
       'a new secret at each start logs everybody out, whatever the store',

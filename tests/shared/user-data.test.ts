@@ -9,7 +9,7 @@ test.each([
   ['a user_id', { user_id: 7 }, [{ what: 'user id', path: ['user_id'] }]],
   ['a name', { name: 'ada' }, [{ what: 'user name', path: ['name'] }]],
   ['a username', { username: 'ada' }, [{ what: 'user name', path: ['username'] }]],
-  ['a hash by its look', { x: { y: hash } }, [{ what: 'password hash', path: ['x', 'y'] }]],
+  ['a hash by its format', { x: { y: hash } }, [{ what: 'password hash', path: ['x', 'y'] }]],
 ])('finds %s', (_what, payload, found) => {
   expect(findUserData(payload), 'data of the user was overlooked').toEqual(found);
 });
@@ -21,5 +21,5 @@ test.each([
   ['text that only begins like a hash', { text: '$2b$10$short' }],
   ['null', { basket: null }],
 ])('finds nothing in %s', (_what, payload) => {
-  expect(findUserData(payload), 'took something else for data of the user').toEqual([]);
+  expect(findUserData(payload), 'mistook something else for data of the user').toEqual([]);
 });

@@ -6,7 +6,7 @@ import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
 import { serve } from '#steps/shared/serve.ts';
 import { stepFolder } from '../steps.ts';
 
-/** Knows each user without asking the database. */
+/** Finds a user by id without querying the database. */
 class UsersInMemory extends Users {
   readonly #users = new Map<number, User>();
 
@@ -21,7 +21,7 @@ class UsersInMemory extends Users {
   }
 }
 
-// Step 7 without what reading the user costs.
+// Step 7 without the cost of reading the user.
 await serve(stepFolder('07-cheap-reads'), async ({ databaseUrl, secret, production }) => {
   const knex = await openDatabase(databaseUrl);
   const users = new UsersInMemory(knex);

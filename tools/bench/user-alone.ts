@@ -6,7 +6,7 @@ import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
 import { serve } from '#steps/shared/serve.ts';
 import { stepFolder } from '../steps.ts';
 
-// Step 7 without what its sessions cost: they are in memory, as in step 01.
+// Step 7 without the cost of its sessions: they are in memory, as in step 01.
 await serve(stepFolder('07-cheap-reads'), async ({ databaseUrl, secret, production }) => {
   const knex = await openDatabase(databaseUrl);
   const users = new Users(knex);

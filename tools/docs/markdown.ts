@@ -27,7 +27,7 @@ export interface Text {
   blocks: Block[];
   code: Piece[];
   links: Piece[];
-  /** Of its headings. */
+  /** The anchors of its headings. */
   anchors: string[];
   problems: Problem[];
 }

@@ -17,7 +17,7 @@ const ID = /(?<![\w-])([\w-]{4,}(?=…))/g;
 const SENTENCE =
   /^(?!(?:npm|curl|git|sqlite3|node|kill|sleep|rm|touch) )([A-Za-z][\w',-]*(?: [\w',:.-]+){3,})$/g;
 
-/** Whatever the texts name must exist, and they must name every script, setting and file of a step. */
+/** Checks that whatever the texts name exists, and that they name every script, setting and file of a step. */
 export async function checkNames(texts: Text[]): Promise<{ text: Text; problems: Problem[] }[]> {
   const paths = await projectFiles();
   const read = (path: string) => readFile(join(root, path), 'utf8');

@@ -7,7 +7,7 @@ import { Reader } from './transcript.ts';
 const free = ['mermaid', 'sh'];
 const isTyped = ({ language, asks }: Block) => language === 'console' || asks?.what === 'change';
 
-/** Writes every block of a text anew, or those of one chapter: `3` is the one called `3. …`. */
+/** Rewrites every block of a text, or those of one chapter: `3` is the one called `3. …`. */
 export async function renew(text: Text, chapter = '') {
   const written = new Map<Block, string[]>();
   const problems = [...text.problems];

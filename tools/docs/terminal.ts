@@ -37,13 +37,13 @@ export class Terminals {
     await terminal.printed(() => false, COMMAND_TIMEOUT);
     if (terminal.hasEnded) return this.#toLines(terminal.read());
     await terminal.endAll('SIGKILL');
-    throw new Error('This command does not end.');
+    throw new Error('This command did not end.');
   }
 
   async #serve(typed: string, variables: NodeJS.ProcessEnv): Promise<string[]> {
     const { PORT: port = '3000' } = variables;
     const hasEnded = (await this.#servers.get(port)?.endAll('SIGINT')) ?? true;
-    if (!hasEnded) throw new Error('The server before this one does not end on Ctrl-C.');
+    if (!hasEnded) throw new Error('The server before this one did not stop on Ctrl-C.');
     // Below the ports that systems hand out themselves, so it stays free while a server restarts.
     const range = portNumbers(15_000 + Math.floor(Math.random() * 10_000), 32_000);
     const PORT = this.#ports.get(port) ?? String(await getPort({ port: range }));
@@ -52,7 +52,7 @@ export class Terminals {
     this.#servers.set(port, server);
     this.#last = server;
     const listens = await server.printed(() => LISTENS.test(server.unread), SERVER_TIMEOUT);
-    if (!listens && !server.hasEnded) throw new Error('This server does not start to listen.');
+    if (!listens && !server.hasEnded) throw new Error('This server did not start to listen.');
     return this.#toLines(server.read());
   }
 

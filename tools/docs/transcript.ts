@@ -21,7 +21,7 @@ export class Reader {
     this.#terminals = new Terminals(folder);
   }
 
-  /** Has a reader work in a clean copy of the project, or in an empty folder if that will do. */
+  /** Lets a reader work in a clean copy of the project, or in an empty folder if that is enough. */
   static async during(needsCopy: boolean, work: (reader: Reader) => Promise<void>): Promise<void> {
     const { path, remove } = await makeTemporaryFolder();
     const reader = new Reader(join(path, 'keep-users-logged-in'));

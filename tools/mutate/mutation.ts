@@ -70,7 +70,7 @@ function testsOf(file: string): string {
   return file.replace(/^(steps\/)?(.+)\.ts$/, 'tests/$2.test.ts');
 }
 
-/** The code to replace is missing in the file, or it is there more than once. */
+/** The code to replace is missing in the file, or occurs more than once. */
 export class MisfitError extends Error {}
 
 /**

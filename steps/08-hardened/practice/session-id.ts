@@ -1,4 +1,4 @@
-// The attack: somebody has read the sessions table, from a backup for example, and knows the secret. With the ids in it,
+// The attack: someone has read the sessions table, from a backup for example, and knows the secret. With the ids in it,
 // they can make a valid cookie for every session.
 
 /** @returns what the database knows a session by. */

@@ -9,7 +9,7 @@ export class Queues {
     return this.#queue.run(work);
   }
 
-  /** Waits for all work that has been asked for so far. */
+  /** Waits for all work queued so far. */
   settled(): Promise<void> {
     return this.#queue.run(async () => {});
   }

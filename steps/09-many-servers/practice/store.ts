@@ -44,7 +44,7 @@ const ATTRIBUTES = ['domain', 'httpOnly', 'partitioned', 'path', 'priority', 'sa
 export class SessionStore extends Store {
   readonly knex: Knex;
   readonly storedId = storedId; // for /inspect
-  // The row that a session has: its id, when it expires and was written, and the cookie's attributes.
+  // The row that holds a session: its id, when it expires and was written, and the cookie's attributes.
   readonly #rows = new WeakMap<SessionData, Remembered>();
   readonly #queues = new Queues();
   readonly #select: (values: string[]) => Promise<Row | undefined>;
@@ -53,7 +53,7 @@ export class SessionStore extends Store {
 
   /**
    * @param options.cleanupInterval how often expired rows are deleted, in milliseconds; 0 means never.
-   * @param options.idleTimeout how long a session without a date lives after its last request, in milliseconds.
+   * @param options.idleTimeout how long a session lives without a request if its cookie has no date, in milliseconds.
    */
   constructor({ knex, cleanupInterval = HOUR, idleTimeout = HOUR / 2 }: Options) {
     super();
@@ -73,7 +73,7 @@ export class SessionStore extends Store {
     });
   }
 
-  /** The middleware makes the session of a request here, from what `get` found in a row. */
+  /** The middleware calls this to make `req.session` from what `get` found in a row. */
   override createSession(req: Request, data: SessionData) {
     const session = super.createSession(req, data);
     const { expires = 0, seen = 0 } = this.#rows.get(data) ?? {};
@@ -88,8 +88,8 @@ export class SessionStore extends Store {
       const sess = JSON.stringify(session); // as it is now
       const row = { sid: storedId(sid), sess, expired: iso(expires), seen: iso(now) };
       await this.#queues.run(sid, async () => {
-        // If a loaded session has lost its row, its user has logged out meanwhile: write nothing.
-        if (this.#rows.get(session)?.sid === sid) await this.#live(sid).update(row);
+        // If the row of a loaded session is gone, its user has logged out meanwhile: write nothing.
+        if (this.#rows.get(session)?.sid === sid) await this.#liveRow(sid).update(row);
         else await this.knex('sessions').insert(row).onConflict('sid').merge();
         this.#remember(session, sid, expires, now);
       });
@@ -97,25 +97,25 @@ export class SessionStore extends Store {
   }
 
   override touch(sid: string, session: SessionData, callback?: Callback<void>) {
-    // The answer is already on its way to the browser: an error now could only cut it off.
+    // The response is already on its way to the browser: an error now could only cut it off.
     const done: Callback<void> = (error) => {
-      if (error) console.error(`The expiry of a session was not moved: ${reason(error)}`);
+      if (error) console.error(`Could not extend a session: ${reason(error)}`);
       callback?.(null);
     };
     return report(done, undefined, async () => {
       const row = this.#rows.get(session);
       const expires = this.#expiryOf(session);
       const now = Date.now();
-      // The expiry moves in steps, of a minute or a tenth of the time left. In between, nothing is written.
+      // Skip a write that moves the expiry by less than a minute, or than a tenth of the time left if that is shorter.
       const step = Math.min(HOUR / 60, (expires - now) / 10);
       const isNear = row?.sid === sid && Math.abs(expires - row.expires) < step;
-      // Towards the end of its life a session no longer moves, but when its user was last seen does.
+      // Near the absolute timeout the expiry no longer moves, but the time of the last request does.
       const isRecent = row !== undefined && now - row.seen < HOUR / 60;
       if (isNear && isRecent && row.cookie === attributesOf(session)) return;
       const cookie = JSON.stringify(session.cookie);
       const sess = this.knex.raw("jsonb_set(sess::jsonb, '{cookie}', ?::jsonb)::json", [cookie]);
       const change = { sess, expired: iso(expires), seen: iso(now) };
-      await this.#queues.run(sid, () => this.#live(sid).update(change));
+      await this.#queues.run(sid, () => this.#liveRow(sid).update(change));
       if (row) this.#remember(session, sid, expires, now);
     });
   }
@@ -153,12 +153,12 @@ export class SessionStore extends Store {
     });
   }
 
-  /** Deletes expired rows. It also runs on its own. */
+  /** Deletes expired rows, which the store also does by itself. */
   prune(): Promise<void> {
     return this.#pruning.run();
   }
 
-  /** Waits for work in progress, and stops the pruning. Then the database can be closed. */
+  /** Waits for work in progress, and stops the pruning. After that, the database can be closed. */
   async close(): Promise<void> {
     await this.#pruning.stop();
     await this.#queues.settled();
@@ -174,7 +174,7 @@ export class SessionStore extends Store {
     return Math.min(Number.isNaN(date) ? Date.now() + this.#idleTimeout : date, endsAt, FOREVER);
   }
 
-  #live(sid: string) {
+  #liveRow(sid: string) {
     return this.#liveRows().where({ sid: storedId(sid) });
   }
 
@@ -188,7 +188,7 @@ function iso(time: number): string {
   return new Date(time).toISOString();
 }
 
-/** What the cookie says: not its dates, which change with every request, but whether it has one. */
+/** The cookie's attributes as text. Its date changes with every request: only whether it has one counts. */
 function attributesOf({ cookie }: SessionData): string {
   return JSON.stringify([Boolean(cookie.expires), cookie], ATTRIBUTES);
 }

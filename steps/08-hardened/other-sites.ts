@@ -4,19 +4,19 @@ import { createError } from '#steps/shared/errors.ts';
 import { isSafe } from './cookie.ts';
 
 // The attacks: a page of another site, or of a sister domain, makes a browser that is logged in here send a
-// request (CSRF); a domain of the attacker's points at this machine, so that their page counts as ours (DNS rebinding).
+// request (CSRF); a domain of the attacker's points at this machine, so their page counts as ours (DNS rebinding).
 
 /**
- * Refuses what pages of other sites send, unless it changes nothing. Browsers say where a request comes from, in
+ * Refuses requests from pages of other sites, unless they change nothing. Browsers say where a request comes from, in
  * Sec-Fetch-Site, or in Origin if they are old. A request with neither comes from a program, which has no cookies
  * but its own.
  */
 export const refuseOtherSites: RequestHandler = (req, _res, next) => {
-  if (isSafe(req) || isOurs(req)) return next();
+  if (isSafe(req) || isFromThisSite(req)) return next();
   throw createError(403, 'This request comes from another site. Use the page of this one.');
 };
 
-function isOurs(req: Request): boolean {
+function isFromThisSite(req: Request): boolean {
   const site = req.get('Sec-Fetch-Site');
   if (site !== undefined) return site === 'same-origin' || site === 'none'; // none: typed by the user
   const origin = req.get('Origin');
@@ -33,7 +33,7 @@ export function refuseOtherHosts(hosts: string[] | undefined): RequestHandler {
   };
 }
 
-/** Rebinding needs a domain name. An address is what it is. */
+/** DNS rebinding needs a domain name, so an IP address is safe. */
 function isAddress(name: string): boolean {
   return isIP(name.replace(/^\[|\]$/g, '')) !== 0;
 }

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 
 // The attacks: a page of another site, or of a sister domain, makes a browser that is logged in here send a
-// request (CSRF); a domain of the attacker's points at this machine, so that their page counts as ours (DNS rebinding).
+// request (CSRF); a domain of the attacker's points at this machine, so their page counts as ours (DNS rebinding).
 
 /** Refuses what pages of other sites send, unless it changes nothing. */
 export const refuseOtherSites: RequestHandler = (_req, _res, next) => next();
