@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
 
-// The sessions table gets hashes instead of session ids, and says when each user was last seen. Nobody is logged out.
+// The sessions table gets hashes instead of session ids, and says when each user was last seen. The migration itself logs nobody out.
 export async function up(knex: Knex): Promise<void> {
   await knex.schema.alterTable('sessions', (table) => {
     table.timestamp('seen').notNullable().defaultTo('1970-01-01T00:00:00.000Z');
@@ -21,7 +21,7 @@ export async function up(knex: Knex): Promise<void> {
     table.integer('hits').notNullable();
     table.timestamp('ends').notNullable().index();
   });
-  // Sessions of earlier versions: nobody is logged out, and they end in twelve hours at the latest.
+  // Sessions of earlier versions: they stay, and end in twelve hours at the latest.
   const now = Date.now();
   for (const { sid, sess } of await knex('sessions').select('sid', 'sess')) {
     const hash = createHash('sha256').update(sid).digest('base64url');
