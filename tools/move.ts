@@ -50,7 +50,16 @@ async function openSource(url: string) {
   if (!existsSync(file)) throw new UsageError(`There is no ${name}, so there is nothing to move.`);
   const knex = await readDatabase(url);
   if (await knex.schema.hasTable('devices')) return { file, name, knex };
+  const isOfStep = await knex('knex_migrations')
+    .where('name', '001-create-users')
+    .first()
+    .catch(() => false);
   await knex.destroy();
+  if (!isOfStep) {
+    throw new UsageError(
+      `${name} is not the file of a step. For an application of your own, adapt tools/move.ts.`,
+    );
+  }
   throw new UsageError(
     `${name} has the tables of an earlier step. Start step 8 on it once, which brings them up to date: ` +
       `DATABASE_URL=${url} npm run step 8.`,

@@ -13,8 +13,8 @@ process.on('message', (message) => {
  *
  * - `GET /health`: 200 as long as the process answers, even when the database is down. If there is no answer,
  *   restart the process.
- * - `GET /ready`: 200 when a request would succeed; 503 when the database is down, or this server is about to
- *   stop. After a 503, send requests to other servers for a while.
+ * - `GET /ready`: 200 when a request would succeed; 503 when the database is down. After a 503, send requests to other
+ *   machines for a while. A server that is about to stop is still ready: a new one shares its address already.
  */
 export function health(knex: Knex): Router {
   return Router()
@@ -22,7 +22,7 @@ export function health(knex: Knex): Router {
       res.json({ status: 'alive' });
     })
     .get('/ready', async (_req, res) => {
-      const isReady = !isDraining && (await answers(knex));
+      const isReady = await answers(knex);
       res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready' });
     });
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const DRAINING = 1000; // milliseconds for which a server that is being replaced still accepts connections
+const STOP_TIMEOUT = 20_000; // milliseconds after which a server that does not stop is killed
 const RETRY = 1000; // milliseconds before the next attempt, when a server could not start
 
 /** Server processes that share one address. Each ends with this process, however that ends. */
@@ -105,7 +106,12 @@ export class Servers {
     // A server that is still starting would miss the message, and has nothing to finish.
     if (this.#starting.has(worker)) worker.process.kill();
     else tell(worker, 'stop');
+    const deadline = setTimeout(() => {
+      console.error(`Process ${worker.process.pid} did not stop, and was killed.`);
+      worker.process.kill('SIGKILL');
+    }, STOP_TIMEOUT);
     await ended;
+    clearTimeout(deadline);
   }
 }
 

@@ -21,6 +21,8 @@ const PORT = 'PORT must be a number from 0 (any free port) to 65535.';
 const SQLITE_URL = 'DATABASE_URL must name an SQLite file: file:PATH.';
 const POSTGRES_URL =
   'DATABASE_URL must name a PostgreSQL: postgres://USER:PASSWORD@HOST:PORT/DATABASE. Without it, this step starts one of its own.';
+const SHARED_URL =
+  'With NODE_ENV=production, set DATABASE_URL to the PostgreSQL that all servers share: postgres://USER:PASSWORD@HOST:PORT/DATABASE.';
 const NODE_ENV = 'NODE_ENV must be development, test or production, or not set.';
 const SESSION_SECRET =
   'With NODE_ENV=production, set SESSION_SECRET to a random string of at least 32 characters, and use the same one at every start. ' +
@@ -65,13 +67,9 @@ export function readSettings(
       : ([defaultDatabaseUrl(step), /^file:./, SQLITE_URL] as const);
   const { DATABASE_URL: databaseUrl = ownUrl } = data;
   if (databaseUrl !== ownUrl && !pattern.test(databaseUrl)) throw new SettingsError(message);
-  return {
-    port: data.PORT,
-    host: data.HOST,
-    databaseUrl,
-    secret: data.SESSION_SECRET,
-    production: data.NODE_ENV === 'production',
-  };
+  const production = data.NODE_ENV === 'production';
+  if (production && databaseUrl === '') throw new SettingsError(SHARED_URL);
+  return { port: data.PORT, host: data.HOST, databaseUrl, secret: data.SESSION_SECRET, production };
 }
 
 /** Each step has a database of its own, so no step reads the rows of another. */

@@ -172,6 +172,13 @@ describe('npm run move', () => {
     expect(await move()).toMatch(/^Moved 0 users and 0 live sessions\. /);
   });
 
+  test('refuses a file of another application, and does not touch it', async () => {
+    await runSql(source, 'create table users (id integer primary key)');
+    const { code, stderr } = await run(source);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/ is not the file of a step\. For an application of your own, .*\n$/);
+  });
+
   test.each([
     [[], /^Say from where: npm run move 8, or npm run move file:PATH\.\n$/],
     [['1'], /^01-in-memory has no SQLite file\. [^\n]+\n$/],

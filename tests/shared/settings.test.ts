@@ -65,6 +65,13 @@ describe('the environment of a server', () => {
     expect(read).toThrow(new RegExp(`^${name} .*\\.$`));
   });
 
+  test('names a PostgreSQL in production, for a step that has one', () => {
+    const production = { NODE_ENV: 'production', SESSION_SECRET: longSecret };
+    const read = (more = {}) => readSettings(step, { ...production, ...more }, 'postgresql');
+    expect(read, 'each machine would start a database of its own').toThrow(/set DATABASE_URL to/);
+    expect(read({ DATABASE_URL: 'postgres://db/shop' }).databaseUrl).toBe('postgres://db/shop');
+  });
+
   test.each([
     ['no secret', {}],
     ['a secret of 31 characters', { SESSION_SECRET: 'x'.repeat(31) }],
