@@ -299,10 +299,9 @@ function showActions() {
   logoutButton.hidden = condition === 'down' || username === undefined;
   if (!hadFocus && !(hasLostFocus && isUnfocused)) hasLostFocus = false;
   else if (condition === 'down') hasLostFocus = true;
-  else {
+  else if (!hadFocus || activeElement?.closest('[hidden]')) {
     hasLostFocus = false;
-    if (!find('#actions').contains(document.activeElement))
-      (username ? logoutButton : loginButton).focus();
+    (username ? logoutButton : loginButton).focus();
   }
 }
 
