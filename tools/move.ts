@@ -17,7 +17,9 @@ import { findStep, root, stepFolder } from './steps.ts';
 await command(async () => {
   const [from, ...more] = process.argv.slice(2);
   if (from === undefined || more.length > 0) {
-    throw new UsageError('Say from where: npm run move 8, or npm run move file:PATH.');
+    throw new UsageError(
+      'Give one step or file to move from: npm run move 8, or npm run move file:PATH.',
+    );
   }
   const source = await openSource(from.startsWith('file:') ? from : databaseOf(findStep(from)));
   try {
@@ -40,7 +42,7 @@ await command(async () => {
 function databaseOf(step: string): string {
   if (readStep(stepFolder(step)).store === 'sqlite') return defaultDatabaseUrl(step);
   throw new UsageError(
-    `${step} has no SQLite file. Move from step 8, for example: npm run move 8.`,
+    `${step} has no sessions in an SQLite file. Move from step 8: npm run move 8.`,
   );
 }
 
@@ -57,14 +59,14 @@ async function openSource(url: string) {
   );
 }
 
-/** Everything is one transaction: whoever interrupts it leaves nothing behind, and it can be repeated. */
+/** Everything is one transaction: if it is interrupted, nothing has changed, and you can repeat it. */
 function move(source: Knex, file: string, target: Knex): Promise<string> {
   return source.transaction((from) =>
     target.transaction(async (to) => {
       await to.raw('set local statement_timeout = 0');
       await to.raw('lock table users in share row exclusive mode'); // nobody else registers or moves meanwhile
       const earlier = await earlierMove(to);
-      if (earlier === file) return 'This file has been moved already; there was nothing to do.';
+      if (earlier === file) return 'This file was moved before, so there was nothing to do.';
       await makeRoom(to, earlier);
       const now = new Date().toISOString();
       const users = await copy(from, to, tables.users, []);
@@ -87,14 +89,14 @@ async function earlierMove(to: Knex): Promise<string | undefined> {
   return (await to('moves').first())?.file;
 }
 
-/** The demo account that a start in development made gives way, unless somebody has changed its password. */
+/** The demo account that a start in development made is replaced, unless its password was changed. */
 async function makeRoom(to: Knex, earlier: string | undefined): Promise<void> {
   const { username } = demo;
   const other = await to('users').whereNot({ username }).first();
   const isTaken = await to('users').where({ username }).first();
   if (earlier || other || (isTaken && !(await new Users(to).verify(demo)))) {
     throw new UsageError(
-      'The PostgreSQL already has users of its own, whose ids users in the file have as well. Nothing was moved. ' +
+      'Nothing was moved: the PostgreSQL has users of its own, with the same ids as users in the file. ' +
         'Move into a new database.',
     );
   }
