@@ -12,7 +12,7 @@ export async function takePicturesOfStep(browser: Browser): Promise<string[]> {
   const database = await makeDatabase(step);
   const before = await ServerProcess.start(step, { DATABASE_URL: database.url });
   const PORT = new URL(before.url).port;
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const page = await browser.newPage({ viewport: { width: 1360, height: 900 } });
   let after: ServerProcess | undefined;
   try {
     await page.goto(before.url);
@@ -37,6 +37,12 @@ async function take(page: Page, colorScheme: (typeof schemes)[number]): Promise<
   const path = join(root, `lab/step-${colorScheme}.jpg`);
   await page.emulateMedia({ colorScheme });
   await page.mouse.move(0, 0);
-  await page.screenshot({ path, quality: 80, fullPage: true });
+  const { bottom } = await page.locator('.flow').evaluate((flow) => flow.getBoundingClientRect());
+  await page.screenshot({
+    path,
+    quality: 75,
+    clip: { x: 0, y: 0, width: 1360, height: bottom + 24 },
+    fullPage: true,
+  });
   return path;
 }

@@ -55,7 +55,7 @@ await command(async () => {
     throw new UsageError(usage);
   }
   console.log(
-    `GET /api/me with a login, ${CONNECTIONS} connections, ${rounds} rounds of a second for each server; medians.\n`,
+    `GET /api/me with a login, ${CONNECTIONS} connections, a second per server and round. Medians, rounds: ${rounds}.\n`,
   );
   const folder = await makeTemporaryFolder();
   const entrants: Entrant[] = [];
