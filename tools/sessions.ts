@@ -36,7 +36,7 @@ await command(async () => {
         'yours while it runs. From step 3 on, sessions are rows in a database.',
     );
   }
-  const again = `Start it with npm run step ${step === practice ? practice : numberOf(step)}, log in, and come back.`;
+  const again = `Start it with npm run step ${step === practice ? practice : numberOf(step)}, log in, and run this command again.`;
   const none = new UsageError(`${step} has no database yet. ${again}`);
   if (store === 'postgresql') {
     const folder = ownPostgresFolder(step);
@@ -56,7 +56,8 @@ async function show({ url, name }: Database, again: string): Promise<void> {
   try {
     if (!(await knex.schema.hasTable('sessions'))) {
       throw new UsageError(
-        `${name} has no table called sessions. Does server.ts pass knex, and does the store use it?`,
+        `${name} has no table called sessions. If you pressed Break, press Restore. Otherwise check that server.ts ` +
+          'passes knex, and that the store uses it.',
       );
     }
     const rows: Row[] = await knex('sessions').orderBy('expired');

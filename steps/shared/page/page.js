@@ -42,7 +42,10 @@ form.addEventListener('submit', (event) => {
 });
 logoutButton.addEventListener('click', () => void logOut());
 find('#request-users').addEventListener('click', () => void requestUsers());
-find('#end-others').addEventListener('click', () => void endSessions('', 'All other sessions'));
+find('#end-others').addEventListener(
+  'click',
+  () => void endSessions('', 'All other sessions ended.', 'Their cookies are worthless now.'),
+);
 find('#break').addEventListener('click', () => void breakDatabase());
 find('#restore').addEventListener('click', () => void restoreDatabase());
 window.addEventListener('focus', () => void checkSession());
@@ -79,7 +82,7 @@ async function restoreDatabase() {
   const before = username;
   if (!(await showLogin())) return;
   if (wasBroken || username !== before) report('calm', `The database is back. ${login()}`, '');
-  else report('calm', 'There was nothing to restore.', 'The sessions table has its own name.');
+  else report('calm', 'There was nothing to restore.', 'The sessions table was not renamed.');
 }
 
 /** While the database is broken, Restore is the button to press. */
@@ -140,7 +143,7 @@ function showStoreOf(ended) {
     showNote(
       `The rows are still in the database. This is what the server showed at ${clock(inspectedAt)}.`,
     );
-  } else showNote('A server that runs shows here what it stores.');
+  } else showNote('When the server runs, you see here what it stores.');
 }
 
 /** Reports what happened since the page last knew who is logged in. @param {Inspection | undefined} inspection */
@@ -189,7 +192,7 @@ function reason(before) {
 
 /** @param {Inspection} inspection */
 function placeOf({ store: { table }, processId }) {
-  return table ? `the table ${table}` : `the memory of process ${processId}`;
+  return table ? `the ${table} table` : `the memory of process ${processId}`;
 }
 
 function login() {
@@ -343,14 +346,17 @@ function describeDevice({ id, current, createdAt, lastSeenAt, userAgent }) {
   whose.className = 'hidden';
   const button = make('button', 'End', whose);
   button.className = 'small';
-  button.addEventListener('click', () => void endSessions(`/${id}`, 'That session'));
+  button.addEventListener(
+    'click',
+    () => void endSessions(`/${id}`, 'That session ended.', 'Its cookie is worthless now.'),
+  );
   return make('li', name, `, ${times} `, button);
 }
 
-/** @param {string} which is part of the address. @param {string} what */
-async function endSessions(which, what) {
+/** @param {string} which is part of the address. @param {[headline: string, detail: string]} news */
+async function endSessions(which, ...news) {
   if (!(await isDone(`api/sessions${which}`, undefined, 'DELETE'))) return;
-  report('calm', `${what} ended.`, 'Their cookies are worthless now.');
+  report('calm', ...news);
   await Promise.all([showDevices(), showSession()]);
 }
 
