@@ -8,7 +8,7 @@ export default defineConfig({
     isolate: false, // loading Express and Knex anew for each file would take longer than most tests
     testTimeout: 20_000,
     hookTimeout: 20_000,
-    reporters: ['tree'], // names every test: npm test 03 reads as the summary of its chapter
+    reporters: ['./tools/test-reporter.ts'],
     restoreMocks: true,
     unstubEnvs: true,
     // The tests of a step import some of its files by a computed path, which vitest cannot follow. While you practise,

@@ -3,6 +3,7 @@ import { launchChromium } from '#tools/chromium.ts';
 import { command } from '#tools/command.ts';
 import { root } from '#tools/steps.ts';
 import { startLab } from './lab.ts';
+import { takePicturesOfStep } from './screenshot-step.ts';
 
 const picture = join(root, 'lab/screenshot.jpg');
 
@@ -20,7 +21,7 @@ const buttons = [
   'Crash everything',
 ];
 
-// npm run screenshot: the picture in the README, of the lab after every button was pressed.
+// npm run screenshot: the picture in the README, of the lab after every button was pressed, and those in chapter 1.
 await command(async () => {
   const browser = await launchChromium();
   const lab = await startLab({ port: 0 });
@@ -35,7 +36,8 @@ await command(async () => {
     }
     await page.mouse.move(0, 0);
     await page.screenshot({ path: picture, quality: 70, fullPage: true });
-    console.log(`The picture is in ${relative(root, picture)}.`);
+    const pictures = [picture, ...(await takePicturesOfStep(browser))];
+    console.log(`The pictures are in ${pictures.map((path) => relative(root, path)).join(', ')}.`);
   } finally {
     await Promise.all([browser.close(), lab.close()]);
   }

@@ -115,7 +115,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
       const outcome = keeps(step) ? 'You are still logged in as demo.' : 'You are logged out.';
       await says(page, '#headline', outcome);
       await says(page, '#detail', /^The server is back \(process \d+ → \d+\)\./);
-      await says(page, '#who', keeps(step) ? 'demo' : '— (not logged in)');
+      await says(page, '#who', keeps(step) ? 'demo' : 'nobody');
       const cookie = keeps(step) ? /^sid = s:.{8}…$/ : /the server has no session for it/;
       await says(page, '#cookie', cookie);
       await says(page, '#cookie-script', /^No\./);
@@ -138,6 +138,12 @@ describe.skipIf(isSkipped)('in a real browser', () => {
         }
       },
     );
+
+    test('the page of a step leads back to the lab', async () => {
+      const page = pages.get('03-knex-sqlite');
+      expect(await page?.evaluate("document.querySelector('#lab a').href")).toBe(`${lab.url}/`);
+      expect(await page?.locator('#no-lab').isVisible(), 'how to start it').toBe(false);
+    });
 
     test('polling the server sends no cookie, so it never prolongs a session', async () => {
       const request = await pages.get('03-knex-sqlite')?.waitForRequest(/\/inspect$/);
@@ -207,7 +213,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     await says(page, '#headline', 'You are still logged in as ada.', 2000);
     await page.getByRole('button', { name: 'Log out' }).click();
     await says(page, '#headline', 'You logged out.');
-    await says(page, '#store-empty', 'You have no session. Log in to see it here.');
+    await says(page, '#store-note', 'You have no session. Log in to see it here.');
   });
 
   test('Break on the page of step 04 ends the server, and Restore brings the session back', async () => {
@@ -278,8 +284,8 @@ describe.skipIf(isSkipped)('in a real browser', () => {
       await page.getByRole('button', { name: 'End the session of Firefox' }).click();
       await says(page, '#headline', 'That session ended.');
       await says(page, '#device-list', /^(?!.*Firefox).*This browser, since /);
-      expect(await heading.isVisible(), 'there is nothing to end').toBe(false);
-      expect(await page.locator('#end-others').isVisible()).toBe(false);
+      const endOthers = page.locator('#end-others');
+      expect(await endOthers.isVisible(), 'there is nothing to end').toBe(false);
       await says(page, '#who', 'ada');
     },
   );
@@ -292,7 +298,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     await page.getByRole('button', { name: 'Log in' }).click();
     await says(page, '#who', 'demo');
     await says(page, '#process', 'hidden in production');
-    await says(page, '#store-empty', /^With NODE_ENV=production, this server does not show/);
+    await says(page, '#store-note', /^With NODE_ENV=production, this server does not show/);
   });
 
   /** A page in a window of its own, which closes with the test. */

@@ -8,7 +8,7 @@ import { Browser } from './browser.ts';
 import { command, UsageError } from './command.ts';
 import { manyServers } from './postgres-of-step.ts';
 import { ServerProcess } from './server-process.ts';
-import { stepFolder, stepNames } from './steps.ts';
+import { numberOf, stepFolder, stepNames } from './steps.ts';
 import { table } from './table.ts';
 import { makeTemporaryFolder } from './temporary.ts';
 
@@ -26,15 +26,21 @@ interface Entrant {
 
 /** What is measured: a step's server, or a variant of it. */
 const candidates: { name: string; step: string; script?: string; servers?: number }[] = [
-  ...stepNames.map((step) => ({ name: step, step })),
-  { name: 'the same, two servers', step: manyServers, servers: 2 },
+  ...stepNames.map((step) => ({ name: nameOf(step), step })),
+  { name: `step ${numberOf(manyServers)}, two servers`, step: manyServers, servers: 2 },
   {
-    name: 'step 07, the session alone',
+    name: 'step 7, reading only the session',
     step: '07-cheap-reads',
     script: 'tools/bench/session-alone.ts',
   },
-  { name: 'step 07, the user alone', step: '07-cheap-reads', script: 'tools/bench/user-alone.ts' },
+  {
+    name: 'step 7, reading only the user',
+    step: '07-cheap-reads',
+    script: 'tools/bench/user-alone.ts',
+  },
 ];
+
+const usage = 'Type npm run bench, or npm run bench -- --rounds 20 for more rounds.';
 
 // npm run bench: how many GET /api/me the real server of each step answers in a second, with a login.
 // The servers take turns, a second each, round after round: when the machine is slow for a while, it is slow
@@ -46,10 +52,10 @@ await command(async () => {
   });
   const rounds = Number(values.rounds);
   if (positionals.length > 0 || !(rounds >= 1)) {
-    throw new UsageError('Type npm run bench, or npm run bench -- --rounds 20 for more rounds.');
+    throw new UsageError(usage);
   }
   console.log(
-    `GET /api/me with a login, ${CONNECTIONS} connections, ${rounds} rounds of a second for each server; medians.\n`,
+    `GET /api/me with a login, ${CONNECTIONS} connections, a second per server and round. Medians, rounds: ${rounds}.\n`,
   );
   const folder = await makeTemporaryFolder();
   const entrants: Entrant[] = [];
@@ -73,10 +79,10 @@ await command(async () => {
   await folder.remove();
   const ratio = (one: Entrant, other: Entrant | undefined) =>
     median(one.rates.map((rate, round) => rate / (other?.rates[round] ?? 0)));
-  const third = entrants.find(({ name }) => name.startsWith('03'));
+  const third = entrants.find(({ name }) => name === nameOf('03-knex-sqlite'));
   console.log(
     table([
-      ['server', 'requests per second', 'to step 01', 'to step 03'],
+      ['server', 'requests per second', 'to step 1', 'to step 3'],
       ...entrants.map((entrant) => [
         entrant.name,
         median(entrant.rates).toFixed(0),
@@ -85,7 +91,13 @@ await command(async () => {
       ]),
     ]),
   );
-});
+}, usage);
+
+/** The name of a step's row, as the tutorial has it. */
+function nameOf(step: string): string {
+  const notes: Record<string, string> = { 1: ', in memory', 3: ', writes with each request' };
+  return `step ${numberOf(step)}${notes[numberOf(step)] ?? ''}`;
+}
 
 /** Makes a database as a step has it by default, at a path that does not exist yet. */
 async function makeDatabase(step: string, path: string) {

@@ -4,8 +4,12 @@ import { SettingsError } from '#steps/shared/settings.ts';
 /** A command was not understood. Its message is one sentence that says what to type instead. */
 export class UsageError extends Error {}
 
-/** Runs a command of `package.json`. An error that its user can fix is one line on stderr, and exit code 1. */
-export async function command(main: () => Promise<void>): Promise<void> {
+/**
+ * Runs a command of `package.json`. An error that its user can fix is one line on stderr, and exit code 1.
+ *
+ * @param usage what to type instead of an option that does not exist.
+ */
+export async function command(main: () => Promise<void>, usage = ''): Promise<void> {
   // The reader of the output may stop early, as in npm run diff 2 3 | head.
   process.stdout.on('error', () => process.exit());
   try {
@@ -15,9 +19,15 @@ export async function command(main: () => Promise<void>): Promise<void> {
       (kind) => error instanceof kind,
     );
     if (!(error instanceof Error && (isUserError || isParseArgsError(error)))) throw error;
-    console.error(error.message);
+    console.error(isUserError ? error.message : `${describeOption(error)} ${usage}`.trim());
     process.exitCode = 1;
   }
+}
+
+/** Node's own message about an unknown option goes on with a hint that helps nobody here. */
+function describeOption({ message }: Error): string {
+  const [, option] = /^Unknown option '(.+?)'/.exec(message) ?? [];
+  return option ? `There is no option ${option}.` : `${message}.`;
 }
 
 function isParseArgsError(error: Error): boolean {

@@ -18,4 +18,4 @@ await command(async () => {
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   console.log(table(rows));
-});
+}, 'Type npm run compare, or give steps: npm run compare 3 4.');

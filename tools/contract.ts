@@ -3,10 +3,12 @@ import { startVitest, type TestCase, type TestModule } from 'vitest/node';
 import { command, UsageError } from './command.ts';
 import { table } from './table.ts';
 
+const usage = 'Type npm run contract, without anything else: it tries all stores.';
+
 // npm run contract: holds every session store to the store contract, and prints which store keeps what.
 await command(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
-  if (positionals.length > 0) throw new UsageError('Type npm run contract: it tries all stores.');
+  if (positionals.length > 0) throw new UsageError(usage);
 
   const vitest = await startVitest('test', ['tests/stores.test.ts', 'steps/'], {
     testNamePattern: '^store contract: ',
@@ -26,7 +28,7 @@ await command(async () => {
   if (process.exitCode) {
     console.error('A test failed. To see why: npx vitest run tests/stores.test.ts steps');
   }
-});
+}, usage);
 
 /** What each store does, by promise and store. */
 type Section = Map<string, Map<string, string>>;

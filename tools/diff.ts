@@ -6,15 +6,16 @@ import { command, UsageError } from './command.ts';
 import { run } from './processes.ts';
 import { findStep, root, stepFolder } from './steps.ts';
 
+const usage = 'Give two steps: npm run diff 2 3.';
+
 await command(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
-  if (positionals.length !== 2) throw new UsageError('Give two steps: npm run diff 2 3.');
+  if (positionals.length !== 2) throw new UsageError(usage);
   const [before, after] = positionals.map((name) => stepFolder(findStep(name)));
   if (!before || !after) return;
-  if (before === after)
-    throw new UsageError('These are the same step. Give two: npm run diff 2 3.');
+  if (before === after) throw new UsageError(`These are the same step. ${usage}`);
   for (const file of files(before, after)) await show(join(before, file), join(after, file));
-});
+}, usage);
 
 /**
  * The code that differs, without the tests: the files that both steps have, then those that only the second

@@ -17,7 +17,9 @@ import { findStep, root, stepFolder } from './steps.ts';
 await command(async () => {
   const [from, ...more] = process.argv.slice(2);
   if (from === undefined || more.length > 0) {
-    throw new UsageError('Say from where: npm run move 8, or npm run move file:PATH.');
+    throw new UsageError(
+      'Give one step or file to move from: npm run move 8, or npm run move file:PATH.',
+    );
   }
   const source = await openSource(from.startsWith('file:') ? from : databaseOf(findStep(from)));
   try {
@@ -40,7 +42,7 @@ await command(async () => {
 function databaseOf(step: string): string {
   if (readStep(stepFolder(step)).store === 'sqlite') return defaultDatabaseUrl(step);
   throw new UsageError(
-    `${step} has no SQLite file. Move from step 8, for example: npm run move 8.`,
+    `${step} has no sessions in an SQLite file. Move from step 8: npm run move 8.`,
   );
 }
 
@@ -66,14 +68,14 @@ async function openSource(url: string) {
   );
 }
 
-/** Everything is one transaction: if it is interrupted, it leaves nothing behind, and can be repeated. */
+/** Everything is one transaction: if it is interrupted, nothing has changed, and you can repeat it. */
 function move(source: Knex, file: string, target: Knex): Promise<string> {
   return source.transaction((from) =>
     target.transaction(async (to) => {
       await to.raw('set local statement_timeout = 0');
       await to.raw('lock table users in share row exclusive mode'); // nobody else registers or moves meanwhile
       const earlier = await earlierMove(to);
-      if (earlier === file) return 'This file has been moved already; there was nothing to do.';
+      if (earlier === file) return 'This file was moved before, so there was nothing to do.';
       await makeRoom(to, earlier);
       const now = new Date().toISOString();
       const users = await copy(from, to, tables.users, []);
@@ -103,7 +105,7 @@ async function makeRoom(to: Knex, earlier: string | undefined): Promise<void> {
   const isTaken = await to('users').where({ username }).first();
   if (earlier || other || (isTaken && !(await new Users(to).verify(demo)))) {
     throw new UsageError(
-      'The PostgreSQL already has users of its own, whose ids users in the file have as well. Nothing was moved. ' +
+      'Nothing was moved: the PostgreSQL has users of its own, with the same ids as users in the file. ' +
         'Move into a new database.',
     );
   }

@@ -10,6 +10,8 @@ import { command, UsageError } from './command.ts';
 import { postgresUrl, usePostgres } from './postgres-of-step.ts';
 import { findStep, numberOf, practice, root, stepFolder } from './steps.ts';
 
+const usage = 'Give one step: npm run sessions 3.';
+
 interface Row {
   sid: string;
   /** PostgreSQL gives JSON parsed, and times as dates; SQLite gives both as text. */
@@ -17,7 +19,7 @@ interface Row {
   expired: string | Date;
 }
 
-/** The database of a step, and how people call it. */
+/** The database of a step, and the name to print for it. */
 interface Database {
   url: string;
   name: string;
@@ -25,16 +27,16 @@ interface Database {
 
 await command(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
-  if (positionals.length > 1) throw new UsageError('Give one step: npm run sessions 3.');
+  if (positionals.length > 1) throw new UsageError(usage);
   const step = findStep(positionals[0]);
   const { store } = readStep(stepFolder(step));
   if (store === 'memory') {
     throw new UsageError(
-      `${step} keeps its sessions in memory, where only its own process can read them: see /inspect ` +
-        'while it runs. From step 03 on they are rows in a database.',
+      `${step} keeps its sessions in memory, where only its own process can read them: its page shows ` +
+        'yours while it runs. From step 3 on, sessions are rows in a database.',
     );
   }
-  const again = `Start it with npm run step ${step === practice ? practice : numberOf(step)}, log in, and come back.`;
+  const again = `Start it with npm run step ${step === practice ? practice : numberOf(step)}, log in, and run this command again.`;
   const none = new UsageError(`${step} has no database yet. ${again}`);
   if (store === 'postgresql') {
     const folder = ownPostgresFolder(step);
@@ -46,7 +48,7 @@ await command(async () => {
     if (!existsSync(fileOf(url))) throw none;
     await show({ url, name: relative(root, fileOf(url)) }, again);
   }
-});
+}, usage);
 
 /** @param again what to do when there are no sessions. */
 async function show({ url, name }: Database, again: string): Promise<void> {
@@ -54,7 +56,8 @@ async function show({ url, name }: Database, again: string): Promise<void> {
   try {
     if (!(await knex.schema.hasTable('sessions'))) {
       throw new UsageError(
-        `${name} has no table called sessions. Does server.ts pass knex, and does the store use it?`,
+        `${name} has no table called sessions. If you pressed Break, press Restore. Otherwise check that server.ts ` +
+          'passes knex, and that the store uses it.',
       );
     }
     const rows: Row[] = await knex('sessions').orderBy('expired');

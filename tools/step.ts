@@ -5,6 +5,8 @@ import { command, UsageError } from './command.ts';
 import { runInTerminal } from './processes.ts';
 import { findStep, root, stepFolder } from './steps.ts';
 
+const usage = 'Give one step: npm run step 3, or npm run step 3 -- --watch.';
+
 // Without a "--" before it, npm treats --watch as its own option, and only sets this variable.
 const askedOfNpm = process.env.npm_config_watch === 'true';
 
@@ -13,16 +15,16 @@ await command(async () => {
     allowPositionals: true,
     options: { watch: { type: 'boolean', default: askedOfNpm } },
   });
-  if (positionals.length > 1) throw new UsageError('Give one step: npm run step 3.');
+  if (positionals.length > 1) throw new UsageError(usage);
   const server = join(stepFolder(findStep(positionals[0])), 'server.ts');
   if (values.watch) await watch(server);
   else await import(pathToFileURL(server).href);
-});
+}, usage);
 
 /** Restarts the server whenever one of its files is saved; tsx prints which one. */
 async function watch(server: string): Promise<void> {
   console.log(
-    `Watching ${relative(root, server)} and everything that it imports. Save one of these files, and the server restarts.`,
+    `Watching ${relative(root, server)} and every file that it imports. Save one of them, and the server restarts.`,
   );
   const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
   process.exitCode = await runInTerminal([tsx, 'watch', '--clear-screen=false', server]);

@@ -21,13 +21,15 @@ export function findStep(name: string | undefined): string {
   if (name === practice) {
     if (existsSync(stepFolder(practice))) return practice;
     throw new UsageError(
-      'There is no practice yet. Begin one, of step 3 for example: npm run practice 3.',
+      'There is no practice yet. Begin one, for example of step 3: npm run practice 3.',
     );
   }
   const step = stepNames.find((step) => step === name || numberOf(step) === Number(name));
   if (step) return step;
   const problem = name === undefined ? 'Which step?' : `There is no step "${name}".`;
-  throw new UsageError(`${problem} There are ${stepNames.join(', ')}; give a number or a name.`);
+  throw new UsageError(
+    `${problem} Give a number from 1 to ${stepNames.length}, or a name: ${stepNames.join(', ')}.`,
+  );
 }
 
 /** @returns the folder of a step. */

@@ -17,24 +17,71 @@ describe('a command that is given a step', () => {
   });
 
   test.each([undefined, '', '0', '03-knex', '../steps'])('knows no step %s', (name) => {
-    expect(() => findStep(name)).toThrow(/ There are 01-in-memory, /);
+    expect(() => findStep(name)).toThrow(/ Give a number from 1 to \d, or a name: 01-in-memory, /);
   });
-
-  test.each(['step', 'test'])(
-    'npm run %s lists the steps that exist when there is no such step',
-    async (command) => {
-      const { code, stdout, stderr } = await run(command, ['99']);
-      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-      const list = stepNames.join(', ');
-      expect(stderr).toBe(`There is no step "99". There are ${list}; give a number or a name.\n`);
-    },
-  );
 });
 
-test('npm test says which words it understands', async () => {
-  const { code, stdout, stderr } = await run('test', ['nothing']);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(stderr).toMatch(/^No test file has "nothing" in its path\. [^\n]+\n$/);
+const list = `Give a number from 1 to ${stepNames.length}, or a name: ${stepNames.join(', ')}.`;
+const oneStep = 'Give one step: npm run step 3, or npm run step 3 -- --watch.';
+const bench = 'Type npm run bench, or npm run bench -- --rounds 20 for more rounds.';
+
+test.each([
+  ['step', [], `Which step? ${list}`],
+  ['step', ['99'], `There is no step "99". ${list}`],
+  ['step', ['3', '4'], oneStep],
+  ['step', ['3', '--wtch'], `There is no option --wtch. ${oneStep}`],
+  ['test', ['99'], `There is no step "99". ${list}`],
+  ['sessions', [], `Which step? ${list}`],
+  ['sessions', ['three'], `There is no step "three". ${list}`],
+  ['sessions', ['3', '4'], 'Give one step: npm run sessions 3.'],
+  ['diff', ['2'], 'Give two steps: npm run diff 2 3.'],
+  ['diff', ['2', '99'], `There is no step "99". ${list}`],
+  ['diff', ['2', '02'], 'These are the same step. Give two steps: npm run diff 2 3.'],
+  ['compare', ['99'], `There is no step "99". ${list}`],
+  [
+    'compare',
+    ['-v'],
+    'There is no option -v. Type npm run compare, or give steps: npm run compare 3 4.',
+  ],
+  ['bench', ['3'], bench],
+  ['bench', ['--rounds', 'many'], bench],
+  ['contract', ['3'], 'Type npm run contract, without anything else: it tries all stores.'],
+  ['docs', ['99'], 'Type npm run docs, npm run docs -- --check, or npm run docs -- 3.'],
+  ['migrate', ['9'], 'Type npm run migrate, without anything else.'],
+  ['practice', ['99'], `There is no step "99". ${list}`],
+  ['move', [], 'Give one step or file to move from: npm run move 8, or npm run move file:PATH.'],
+])('npm run %s %j says in one line what to type', async (command, words, message) => {
+  const { code, stdout, stderr } = await run(command, words);
+  expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `${message}\n` });
+});
+
+describe('npm test', { timeout: 60_000 }, () => {
+  test('says which words it understands', async () => {
+    const { code, stdout, stderr } = await run('test', ['nothing']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^No test file has "nothing" in its path\. [^\n]+\n$/);
+  });
+
+  test('names the tests of one file', async () => {
+    const { stdout } = await run('test', ['tests/shared/user-data']);
+    expect(stdout).toMatch(/^ {3}✓ .+\n {3}✓ /m);
+  });
+
+  test('prints a line for each of several files, and why tests were skipped', async () => {
+    const { stdout } = await run('test', ['tests/stores', 'tests/shared/user-data']);
+    expect(stdout.match(/^.*✓ .*$/gm)).toEqual([
+      expect.stringMatching(/^ ✓ tests\/shared\/user-data\.test\.ts \(\d+ tests\)/),
+      expect.stringMatching(/^ ✓ tests\/stores\.test\.ts \(\d+ tests \| \d+ skipped\)/),
+    ]);
+    expect(stdout).toMatch(
+      /^ {2}\d+ skipped in tests\/stores\.test\.ts: these stores have no storage that could fail\.$/m,
+    );
+  });
+
+  test('with the name of a test, shows no other', async () => {
+    const { stdout } = await run('test', ['tests/shared/user-data', '-t', 'user id']);
+    expect(stdout).not.toMatch(/↓| skipped in /);
+  });
 });
 
 describe('npm run diff', () => {
@@ -44,11 +91,6 @@ describe('npm run diff', () => {
     const added = stdout.split('\n').filter((line) => /^\+(?!\+\+)/.test(line));
     expect(added.join('\n')).toMatch(/connect-session-knex.*tableName.*createTable/s);
     expect(stdout).not.toContain('.test.ts');
-  });
-
-  test('asks for two steps', async () => {
-    expect((await run('diff', ['2'])).stderr).toBe('Give two steps: npm run diff 2 3.\n');
-    expect((await run('diff', ['2', '02'])).stderr).toMatch(/^These are the same step\. .*\n$/);
   });
 });
 
@@ -97,5 +139,5 @@ describe('npm run sessions', () => {
 
 /** Runs what `npm run <command>` runs. */
 function run(command: string, args: string[], env: Record<string, string> = {}) {
-  return runScript(`tools/${command}.ts`, args, { env });
+  return runScript(`tools/${command}.ts`, args, { env: { NO_COLOR: '1', ...env } });
 }

@@ -117,7 +117,7 @@ describe('npm run move', () => {
 
     expect(await move()).toMatch(/^Moved 100 users and 2,500 live sessions\. /);
     expect(await contentOf(target)).toEqual(await contentOf(source));
-    expect(await move()).toMatch(/^This file has been moved already; there was nothing to do\. /);
+    expect(await move()).toMatch(/^This file was moved before, so there was nothing to do\. /);
     expect(await contentOf(target)).toEqual(await contentOf(source));
   });
 
@@ -159,7 +159,7 @@ describe('npm run move', () => {
     await new Users(await open(target), { bcryptCost: 4 }).add(user);
     const { code, stdout, stderr } = await run(source);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^The PostgreSQL already has users of its own, [^\n]+\n$/);
+    expect(stderr).toMatch(/^Nothing was moved: the PostgreSQL has users of its own, [^\n]+\n$/);
     expect(await countIn(target)).toEqual({ users: 1, sessions: 0, devices: 0 });
   });
 
@@ -180,8 +180,8 @@ describe('npm run move', () => {
   });
 
   test.each([
-    [[], /^Say from where: npm run move 8, or npm run move file:PATH\.\n$/],
-    [['1'], /^01-in-memory has no SQLite file\. [^\n]+\n$/],
+    [[], /^Give one step or file to move from: npm run move 8, or npm run move file:PATH\.\n$/],
+    [['1'], /^01-in-memory has no sessions in an SQLite file\. [^\n]+\n$/],
     [['file:/nowhere/at-all.sqlite3'], /^There is no \/nowhere\/at-all\.sqlite3, [^\n]+\n$/],
   ])('says of %j what to type instead', async (words, message) => {
     const { code, stderr } = await run(...words);

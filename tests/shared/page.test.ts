@@ -9,7 +9,9 @@ describe('the page', () => {
   test('uses only its own files, at relative addresses', async () => {
     const { status, type, text } = await request(app).get('/');
     expect([status, type]).toEqual([200, 'text/html']);
-    const files = [...text.matchAll(/(?:href|src)="(?!data:)([^"]+)"/g)].map(([, file]) => file);
+    const files = [...text.matchAll(/<(?:link|script)[^>]+(?:href|src)="(?!data:)([^"]+)"/g)].map(
+      ([, file]) => file,
+    );
     expect(files).toContain('page.js');
     for (const file of files) {
       expect(file, 'an address that is not relative').toMatch(/^[\w.]+$/);
@@ -33,6 +35,19 @@ describe('the page', () => {
     });
     expect(headers['x-content-type-options'], 'browsers may guess types').toBe('nosniff');
     expect(headers['referrer-policy'], 'links tell other sites the address').toBe('no-referrer');
+  });
+
+  test('serves the chapter about its step as text, except in production', async () => {
+    const chapterIn = (env: string, step: string) => {
+      const ofStep = express().set('env', env).use(page);
+      ofStep.locals.step = step;
+      return request(ofStep).get('/chapter');
+    };
+    const { status, type, text } = await chapterIn('development', '03-knex-sqlite');
+    expect([status, type]).toEqual([200, 'text/plain']);
+    expect(text.match(/^## .*/gm)).toEqual([expect.stringMatching(/^## 3\. /)]);
+    expect((await chapterIn('production', '03-knex-sqlite')).status).toBe(404);
+    expect((await chapterIn('development', 'practice')).status).toBe(404);
   });
 
   test('leaves addresses that are not files to the routes after it', async () => {

@@ -1,20 +1,22 @@
 // @ts-check
 /// <reference lib="dom" />
 import { find, make, pause, setText } from './dom.js';
+import { announce, clock, log, report } from './news.js';
 import { showPayload } from './payload.js';
 import { probe, send } from './server.js';
 
-/**
- * @typedef {import('./server.js').Inspection} Inspection
- * @typedef {'calm' | 'down' | 'kept' | 'lost'} Mood
- */
+/** @typedef {import('./server.js').Inspection} Inspection */
 
 /** How often, in milliseconds, the page checks the server. */
 const POLL_INTERVAL = 500;
-const MAX_LOG_LINES = 20;
+
+/** The lab serves the page of each step below a path. */
+const isInLab = location.pathname !== '/';
 
 // Scripts cannot read when the cookie expires, so the page remembers it. In the lab each step has a path.
 const expiryKey = `cookie expiry ${location.pathname}`;
+/** Whether this browser broke the database, and has not restored it yet. */
+const brokenKey = `broken database ${location.pathname}`;
 
 /** What the last probe found; `failing` means that the database fails. @type {'up' | 'failing' | 'down' | undefined} */
 let condition;
@@ -22,21 +24,33 @@ let condition;
 let server;
 /** Who was logged in when the server was last asked. @type {string | undefined} */
 let username;
+/** The session that the server had for this browser when it last showed it. @type {string | null | undefined} */
+let sessionId;
+/** When it last showed it. */
+let inspectedAt = 0;
 
 /** @type {HTMLFormElement} */
 const form = find('#login');
+const loginButton = find('#login button');
 const logoutButton = find('#logout');
+/** Whether the focused button disappeared while the server was down. */
+let hasLostFocus = false;
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   void submit(event.submitter?.id === 'register');
 });
 logoutButton.addEventListener('click', () => void logOut());
-find('#request-users').addEventListener('click', () => void showUsers());
-find('#end-others').addEventListener('click', () => void endSessions('', 'All other sessions'));
-find('#break').addEventListener('click', () => void send('POST', 'database/break', {}));
-find('#restore').addEventListener('click', () => void restore());
+find('#request-users').addEventListener('click', () => void requestUsers());
+find('#end-others').addEventListener(
+  'click',
+  () => void endSessions('', 'All other sessions ended.', 'Their cookies are worthless now.'),
+);
+find('#break').addEventListener('click', () => void breakDatabase());
+find('#restore').addEventListener('click', () => void restoreDatabase());
+window.addEventListener('focus', () => void checkSession());
 form.reset(); // some browsers keep what was typed before a reload
+for (const id of ['#lab', '#no-lab']) find(id).hidden = (id === '#lab') !== isInLab;
 void watch();
 
 /** Checks the server for as long as the page is open. */
@@ -54,38 +68,82 @@ async function watch() {
   }
 }
 
-async function restore() {
-  const { status } = await send('POST', 'database/restore', {});
-  if (status === 204) condition = 'failing'; // so that the next probe reports that the database is back
+async function breakDatabase() {
+  if (await isDone('database/break', {})) localStorage.setItem(brokenKey, 'yes');
+  markNextButton();
+}
+
+async function restoreDatabase() {
+  if (!(await isDone('database/restore', {}))) return;
+  const wasBroken = localStorage.getItem(brokenKey) !== null;
+  localStorage.removeItem(brokenKey);
+  markNextButton();
+  if (condition === 'failing') return; // the next probe reports that the database is back
+  const before = username;
+  if (!(await showLogin())) return;
+  if (wasBroken || username !== before) report('calm', `The database is back. ${login()}`, '');
+  else report('calm', 'There was nothing to restore.', 'The sessions table was not renamed.');
+}
+
+/** While the database is broken, Restore is the button to press. */
+function markNextButton() {
+  const isBroken = condition === 'failing' || localStorage.getItem(brokenKey) !== null;
+  find('#restore').classList.toggle('primary', isBroken);
 }
 
 /** Sends a request with the cookie, as any visitor would. Some servers die of it. */
 async function databaseFailed() {
   condition = 'failing';
+  for (const id of ['#server', '#process']) find(id).dataset.state = 'up';
   find('#store').dataset.state = 'down';
+  showActions();
+  markNextButton();
+  const asOf = inspectedAt ? ` This is what the server showed at ${clock(inspectedAt)}.` : '';
+  showNote(`The database is unavailable.${asOf}`);
   const { status } = await send('GET', 'api/me');
   const advice = status === 503 ? ' Restore the database, and try again.' : '';
   let detail = 'Log in, and see what the server does.';
   if (status >= 500) {
-    setText('#who', '(database unavailable)').dataset.known = 'no';
+    showUser('(database unavailable)');
+    await showUsers();
     detail = `The server answers ${status}.${advice}`;
   }
-  report('down', 'The database is unavailable.', detail);
+  report('failing', 'The database is unavailable.', detail);
 }
 
 function serverWentDown() {
+  const before = condition;
+  condition = 'down';
   find('#server').dataset.state = 'down';
-  // A database outlives the server; sessions in memory are gone.
-  find('#store').dataset.state = server && !server.store.table ? 'down' : 'up';
-  setText('#who', '(server down)').dataset.known = 'no';
-  setText('#process', server ? `${server.processId}, ended` : 'down').dataset.state = 'down';
+  setText('#process', server ? `${server.processId}, ended` : 'not running').dataset.state = 'down';
+  for (const id of ['#age', '#chapter', '#devices', '#faults']) find(id).hidden = true;
+  setText('#refusal', '');
+  setText('#users', 'No answer: the server is down.');
+  showUser('(server down)');
+  showActions();
+  showStoreOf(server);
+  const start = isInLab ? 'Start it in the lab' : `Start it again${command(' (', ')')}`;
   const question = username ? ', and see whether you are still logged in' : '';
   const advice =
-    condition === 'failing'
-      ? 'The database error ended it. Start it again, then restore the database.'
-      : `Start it again${question}.`;
-  condition = 'down';
+    before === 'failing'
+      ? `The database error ended it. ${start}, then restore the database.`
+      : `${start}${question}.`;
   report('down', 'The server is down.', advice);
+}
+
+/** A database outlives its server; sessions in memory do not. @param {Inspection | undefined} ended */
+function showStoreOf(ended) {
+  const isLost = ended !== undefined && !ended.store.table;
+  find('#store').dataset.state = isLost ? 'down' : 'up';
+  if (isLost) {
+    setText('#store-role', `Kept the sessions in ${placeOf(ended)}.`);
+    find('#store-contents').hidden = true;
+    showNote('The sessions ended with the process.');
+  } else if (inspectedAt) {
+    showNote(
+      `The rows are still in the database. This is what the server showed at ${clock(inspectedAt)}.`,
+    );
+  } else showNote('When the server runs, you see here what it stores.');
 }
 
 /** Reports what happened since the page last knew who is logged in. @param {Inspection | undefined} inspection */
@@ -93,6 +151,7 @@ async function serverIsUp(inspection) {
   const before = { condition, server, username };
   condition = 'up';
   showServer(inspection);
+  markNextButton();
   const processes =
     before.server && inspection
       ? ` (process ${before.server.processId} → ${inspection.processId})`
@@ -102,16 +161,15 @@ async function serverIsUp(inspection) {
   if (before.condition === 'up' || before.condition === 'down') log('calm', back);
   if (!(await showLogin())) return;
 
-  const login = username ? `You are logged in as ${username}.` : 'You are not logged in.';
   const isKept = before.username !== undefined && username === before.username;
   if (before.condition === undefined) {
-    report(
-      'calm',
-      login,
-      username ? 'Now restart the server.' : 'Log in, then restart the server.',
-    );
+    report('calm', login(), username ? howToRestart() : 'Log in, then restart the server.');
   } else if (before.condition === 'failing') {
-    report(isKept ? 'kept' : 'calm', `The database is back. ${login}`, 'The server kept running.');
+    report(
+      isKept ? 'kept' : 'calm',
+      `The database is back. ${login()}`,
+      'The server kept running.',
+    );
   } else if (!before.username) {
     announce('calm', back, 'You were not logged in. Log in, and restart the server again.');
   } else if (isKept) {
@@ -134,7 +192,26 @@ function reason(before) {
 
 /** @param {Inspection} inspection */
 function placeOf({ store: { table }, processId }) {
-  return table ? `the table ${table}` : `the memory of process ${processId}`;
+  return table ? `the ${table} table` : `the memory of process ${processId}`;
+}
+
+function login() {
+  return username ? `You are logged in as ${username}.` : 'You are not logged in.';
+}
+
+function howToRestart() {
+  if (isInLab) return 'Now restart the server in the lab.';
+  return `Now restart the server${command(': press Ctrl-C in its terminal, and type ', ' again')}.`;
+}
+
+/** The command that starts this server, between two texts; nothing in production, which does not say which step it is. */
+function command(/** @type {string} */ before, /** @type {string} */ after) {
+  return server ? `${before}npm run step ${numberOf(server) ?? server.step}${after}` : '';
+}
+
+/** 3 for `03-knex-sqlite`; the reader's own step has no number. @param {Inspection} inspection */
+function numberOf({ step }) {
+  return Number.parseInt(step, 10) || undefined;
 }
 
 /** @param {boolean} register whether to create the account first. */
@@ -143,10 +220,10 @@ async function submit(register) {
   if (register && !(await isDone('api/register', credentials))) return;
   if (!(await isDone('api/login', credentials))) return;
   if (!(await showLogin(Date.now()))) return;
-  const login = `${register ? 'Registered and logged in' : 'Logged in'} as ${username}.`;
+  const news = `${register ? 'Registered and logged in' : 'Logged in'} as ${username}.`;
   const place = server ? `Your session is in ${placeOf(server)}.` : '';
-  log('calm', `${login} ${place}`);
-  announce('calm', login, `${place} Now restart the server.`);
+  log('calm', `${news} ${place}`);
+  announce('calm', news, `${place} ${howToRestart()}`);
 }
 
 async function logOut() {
@@ -173,6 +250,24 @@ async function isDone(path, content, method = 'POST') {
   return !isRefused;
 }
 
+/** Notices that another window logged in or out. This request, too, leaves the session's expiry as it is. */
+async function checkSession() {
+  if (condition !== 'up') return;
+  const { status, body } = await send('GET', 'inspect');
+  if (status === 200 && body.sessionId !== sessionId) await loginChanged();
+}
+
+/** Reports a login that began or ended elsewhere. */
+async function loginChanged() {
+  const before = username;
+  if (!(await showLogin()) || username === before) return;
+  if (username) report('calm', login(), 'You logged in in another window.');
+  else {
+    const detail = 'The server has deleted your session: it expired, or was ended elsewhere.';
+    report('lost', 'You are logged out.', detail);
+  }
+}
+
 /**
  * Asks the server who is logged in, and shows what depends on it.
  *
@@ -186,20 +281,47 @@ async function showLogin(loggedInAt) {
     return false;
   }
   username = status === 200 ? body.username : undefined;
-  setText('#who', username ?? '— (not logged in)').dataset.known = username ? 'yes' : 'no';
-  // If the focused element is about to disappear, the focus moves to its replacement.
-  const hadFocus = form.contains(document.activeElement) || document.activeElement === logoutButton;
-  form.hidden = username !== undefined;
-  logoutButton.hidden = username === undefined;
-  if (hadFocus) (username ? logoutButton : find('#login button')).focus();
+  showUser(username ?? 'nobody');
+  showActions();
   await Promise.all([showSession(loggedInAt), showUsers(), showDevices()]);
   return true;
 }
 
+/** @param {string} text */
+function showUser(text) {
+  const { dataset } = setText('#who', text);
+  dataset.known = text === username ? 'yes' : 'no';
+}
+
+/** Shows the form or the button, whichever can be used. If the focused one disappears, the focus moves to the other. */
+function showActions() {
+  const { activeElement } = document;
+  const hadFocus = find('#actions').contains(activeElement);
+  const isUnfocused = activeElement === document.body;
+  form.hidden = condition === 'down' || username !== undefined;
+  logoutButton.hidden = condition === 'down' || username === undefined;
+  if (!hadFocus && !(hasLostFocus && isUnfocused)) hasLostFocus = false;
+  else if (condition === 'down') hasLostFocus = true;
+  else if (!hadFocus || activeElement?.closest('[hidden]')) {
+    hasLostFocus = false;
+    (username ? logoutButton : loginButton).focus();
+  }
+}
+
+async function requestUsers() {
+  const status = await showUsers();
+  const isLoggedIn = status === 200;
+  if ((isLoggedIn || status === 401) && isLoggedIn !== (username !== undefined)) {
+    await loginChanged();
+  }
+}
+
+/** Requests what is for logged-in users only. @returns {Promise<number>} the status */
 async function showUsers() {
   const { status, body } = await send('GET', 'api/users');
   const answer = status === 200 ? body.users.join(', ') : body.error;
   setText('#users', status ? `${status}: ${answer}` : answer);
+  return status;
 }
 
 /** From step 8 on, lists the user's sessions. */
@@ -208,8 +330,7 @@ async function showDevices() {
   const { status, body } = isListed ? await send('GET', 'api/sessions') : { status: 0, body: {} };
   find('#devices').hidden = status !== 200;
   if (status !== 200) return;
-  const isAlone = body.sessions.length < 2; // so there is nothing to end
-  for (const id of ['#devices-heading', '#end-others']) find(id).hidden = isAlone;
+  find('#end-others').hidden = body.sessions.length < 2;
   find('#device-list').replaceChildren(...body.sessions.map(describeDevice));
 }
 
@@ -225,14 +346,17 @@ function describeDevice({ id, current, createdAt, lastSeenAt, userAgent }) {
   whose.className = 'hidden';
   const button = make('button', 'End', whose);
   button.className = 'small';
-  button.addEventListener('click', () => void endSessions(`/${id}`, 'That session'));
+  button.addEventListener(
+    'click',
+    () => void endSessions(`/${id}`, 'That session ended.', 'Its cookie is worthless now.'),
+  );
   return make('li', name, `, ${times} `, button);
 }
 
-/** @param {string} which is part of the address. @param {string} what */
-async function endSessions(which, what) {
+/** @param {string} which is part of the address. @param {[headline: string, detail: string]} news */
+async function endSessions(which, ...news) {
   if (!(await isDone(`api/sessions${which}`, undefined, 'DELETE'))) return;
-  report('calm', `${what} ended.`, 'Their cookies are worthless now.');
+  report('calm', ...news);
   await Promise.all([showDevices(), showSession()]);
 }
 
@@ -241,12 +365,15 @@ function showServer(inspection) {
   server = inspection;
   for (const id of ['#server', '#store', '#process']) find(id).dataset.state = 'up';
   setText('#process', server ? String(server.processId) : 'hidden in production');
-  setText('#since', server ? clock(server.startedAt) : 'hidden in production');
+  find('#age').hidden = !server;
   if (!server) return;
-  const number = server.step.slice(0, 2);
-  setText('#chapter', `Step ${number}, explained in chapter ${Number(number)} of TUTORIAL.md`);
+  setText('#since', clock(server.startedAt));
+  const number = numberOf(server);
+  find('#chapter').hidden = !number;
+  setText('#chapter a', `Read chapter ${number}`);
+  setText('#step', number ? `Step ${number}` : 'Practice');
   setText('#title', server.title);
-  document.title = `${number} ${server.title}`;
+  document.title = number ? `${number}. ${server.title}` : server.title;
 }
 
 /** Shows what the server remembers about this browser. @param {number} [loggedInAt] */
@@ -256,6 +383,8 @@ async function showSession(loggedInAt) {
   const inspection = status === 200 ? body : undefined;
   const maxAge = inspection?.session?.cookie?.originalMaxAge;
   if (loggedInAt && maxAge) localStorage.setItem(expiryKey, String(loggedInAt + maxAge));
+  sessionId = inspection?.sessionId;
+  inspectedAt = inspection ? Date.now() : 0;
   showCookie(inspection);
   showStore(inspection);
 }
@@ -263,38 +392,41 @@ async function showSession(loggedInAt) {
 /** @param {Inspection | undefined} inspection */
 function showCookie(inspection) {
   const cookie = inspection?.cookie;
-  if (!inspection) setText('#cookie', 'Hidden: in production, the server does not show it.');
-  else if (!cookie) setText('#cookie', 'None. You get one when you log in.');
+  if (!inspection) setText('#cookie', 'hidden in production');
+  else if (!cookie) setText('#cookie', 'none yet: you get one when you log in');
   else {
     const stale = ' Your browser still sends it, but the server has no session for it.';
     const code = make('code', `${cookie.name} = ${cookie.value}`);
     find('#cookie').replaceChildren(code, inspection.session ? ` ${inspection.cookieNote}` : stale);
   }
+  const hasCookie = cookie ? true : !inspection && username !== undefined;
+  for (const id of ['#cookie-expiry', '#cookie-secrecy']) find(id).hidden = !hasCookie;
   const expiry = Number(localStorage.getItem(expiryKey));
   const endsWithBrowser = inspection?.session?.cookie?.originalMaxAge === null;
-  let expires = expiry ? clock(expiry) : 'Unknown: you did not log in on this page.';
-  if (endsWithBrowser) expires = 'When you close the browser.';
-  setText('#cookie-expires', inspection && !cookie ? '–' : expires);
+  const expires = expiry ? clock(expiry) : 'unknown, because you did not log in on this page';
+  setText('#cookie-expires', endsWithBrowser ? 'when you close the browser' : expires);
   // The page tries to read the cookie, as an injected script would.
   const isReadable = /(^|;\s*)([\w-]*\b)?sid=/.test(document.cookie);
   if (isReadable) setText('#cookie-script', 'Yes. Any script on this page could steal it.');
-  else if (!cookie && !username) setText('#cookie-script', 'Log in, and this page will try.');
-  else setText('#cookie-script', 'No. This page just tried, and it is not in document.cookie.');
+  else setText('#cookie-script', 'No. This page tried: it is not in document.cookie.');
 }
 
 /** @param {Inspection | undefined} inspection */
 function showStore(inspection) {
-  const { session, row, store } = inspection ?? {};
-  find('#stored').hidden = !session;
-  find('#store-empty').hidden = Boolean(session);
-  find('#faults').hidden = !store?.table;
-  const rows = store?.table ? 'rows of ' : '';
-  setText(
-    '#store-role',
-    inspection ? `Keeps the sessions in ${rows}${placeOf(inspection)}.` : 'Holds the sessions.',
-  );
+  find('#store-contents').hidden = !inspection;
+  find('#faults').hidden = !inspection?.store.table;
+  if (!inspection) {
+    setText('#store-role', 'Keeps the sessions.');
+    showNote(
+      'With NODE_ENV=production, this server does not show what it stores. To look inside, start it without NODE_ENV.',
+    );
+    return;
+  }
+  const { session, row, store, cookie, userData } = inspection;
+  setText('#store-role', `Keeps the sessions in ${placeOf(inspection)}.`);
   const facts = {
-    ...(store && { Store: store.name, 'Number of sessions': String(store.sessions) }),
+    Class: store.name,
+    'Number of sessions': String(store.sessions),
     ...(row && { 'Column sid': row.sid, 'Column expired': row.expired }),
   };
   find('#store-facts').replaceChildren(
@@ -302,19 +434,17 @@ function showStore(inspection) {
       make('div', make('dt', name), make('dd', value)),
     ),
   );
-  if (!inspection) {
-    setText(
-      '#store-empty',
-      'With NODE_ENV=production, this server does not show what it stores. To look inside, start it without NODE_ENV.',
-    );
-  } else if (inspection.cookie) {
-    setText('#store-empty', 'There is no session with the id in your cookie.');
-  } else {
-    setText('#store-empty', 'You have no session. Log in to see it here.');
+  find('#stored').hidden = !session;
+  if (!session) {
+    const missing = cookie
+      ? 'It has no session with the id in your cookie.'
+      : 'You have no session. Log in to see it here.';
+    showNote(missing);
+    return;
   }
-  if (!inspection || !session) return;
+  showNote('');
   setText('#payload-heading', row ? 'Column sess' : 'Your session, as stored');
-  const misplaced = showPayload(find('#payload'), session, inspection.userData);
+  const misplaced = showPayload(find('#payload'), session, userData);
   const isMinimal = misplaced.length === 0;
   const verdict = isMinimal
     ? 'It holds the id of the user, and no secrets.'
@@ -322,31 +452,7 @@ function showStore(inspection) {
   setText('#verdict', verdict).dataset.mood = isMinimal ? 'kept' : 'lost';
 }
 
-/** Shows news at the top and in the log. @param {Mood} mood @param {string} headline @param {string} detail */
-function report(mood, headline, detail) {
-  log(mood, `${headline} ${detail}`);
-  announce(mood, headline, detail);
-}
-
-/** Shows news at the top, where screen readers announce it. @param {Mood} mood @param {string} headline @param {string} detail */
-function announce(mood, headline, detail) {
-  find('#news').dataset.mood = mood;
-  setText('#headline', headline);
-  setText('#detail', detail);
-}
-
-/** Adds a line to the log, newest first. @param {Mood} mood @param {string} text */
-function log(mood, text) {
-  const item = make('li', make('time', clock(Date.now())), make('span', text));
-  item.dataset.mood = mood;
-  find('#log').prepend(item);
-  find('#log').children[MAX_LOG_LINES]?.remove();
-}
-
-/** Formats a moment as a time, with the date unless it is today. @param {string | number} moment */
-function clock(moment) {
-  const date = new Date(moment);
-  const time = date.toLocaleTimeString('en-GB');
-  const isToday = date.toDateString() === new Date().toDateString();
-  return isToday ? time : `${date.toLocaleDateString('en-GB', { dateStyle: 'medium' })}, ${time}`;
+/** Says why the store shows no session, or an earlier state of it. @param {string} text */
+function showNote(text) {
+  setText('#store-note', text).hidden = !text;
 }
