@@ -7,7 +7,7 @@ const migrations = { ...sessionsTable, ...hardening, ...sharing };
 
 /**
  * For each server. All servers together must stay below PostgreSQL's max_connections, which is 100 unless you change
- * it: with 10 connections each, that is nine servers, and some connections left for you.
+ * it. With 10 connections each, that is eight servers: a deploy adds a ninth, and the rest is for first processes and you.
  */
 const pool = { min: 0, max: 10 };
 
