@@ -84,12 +84,13 @@ export default class PracticeReporter implements Reporter {
   }
 
   #explain(error: TestError, task?: Failed): void {
-    const { advice, seen } = read(error);
+    const printed = this.#printed.get(task?.id ?? '') ?? '';
+    const { advice, seen } = read(error, printed);
     const isOwn = (file: string) => file.startsWith(folder) && file !== testFile;
     const lines = {
       Read: whereToRead(advice),
       Seen: seen,
-      Server: shorten(this.#printed.get(task?.id ?? '') ?? ''),
+      Server: shorten(printed),
       'Your code': findFrame(error, isOwn),
       Test: findFrame(error, (file) => file === testFile || file.startsWith('tests/')),
     };
@@ -122,14 +123,17 @@ function nameOf(task: Failed | undefined): string {
 }
 
 /** @returns what to do, and what the test saw instead of what it expected. */
-function read(error: TestError): { advice: string; seen?: string | undefined } {
+function read(error: TestError, printed: string): { advice: string; seen?: string | undefined } {
   const message = stripVTControlCharacters(error.message).replace(' // Object.is equality', '');
   const [, limit] = /^(?:Test|Hook) timed out in (\d+)ms/.exec(message) ?? [];
   if (limit) {
-    const seconds = Number(limit) / 1000;
-    return {
-      advice: `The test waited ${seconds} seconds in vain. Your code never called a callback, never settled a promise, or never answered a request. Chapter ${chapter}, The code`,
-    };
+    const [, request] = /^Never answered: (.+)\.$/m.exec(printed) ?? [];
+    const what = request
+      ? `${request} was never answered`
+      : `The test waited ${Number(limit) / 1000} seconds in vain`;
+    const why =
+      'Somewhere your code never calls a callback, or waits for a promise that never ends';
+    return { advice: withChapter(`${what}. ${why}`) };
   }
   // The sentence that a test gives to expect comes before a colon.
   const [, sentence, seen] = /^(?:(.*?)[:.]? )?(expected .*)$/s.exec(message) ?? [];

@@ -12,11 +12,12 @@ import { temporaryDatabase } from '#tests/temporary.ts';
 import { createApp } from './app.ts';
 
 const folder = import.meta.dirname;
+const whatToWrite =
+  'Write store.ts: it exports a class SessionStore that extends ConnectSessionKnexStore. Chapter 5, The code';
 const { SessionStore } = await importFile<typeof import('./store.ts')>(folder, 'store.ts', () => {
-  throw new Error(
-    'Write store.ts: it exports a class SessionStore that extends ConnectSessionKnexStore. Chapter 5, The code',
-  );
+  throw new Error(whatToWrite);
 });
+if (!SessionStore) throw new Error(whatToWrite); // it has another name
 // While you have no database.ts of your own, the shared one makes no sessions table.
 const { openDatabase } = await importFile<Pick<typeof shared, 'openDatabase'>>(
   folder,
@@ -44,6 +45,15 @@ test('the store has a table, whoever makes it', async () => {
   const advice =
     'there is no sessions table. Write database.ts first, or leave createTable out: chapter 5, the second hint';
   expect(await knex.schema.hasTable('sessions'), advice).toBe(true);
+});
+
+test('each method of the store calls back', async () => {
+  const store = new SessionStore({ knex: await temporaryDatabase(openDatabase) });
+  onTestFinished(() => store.close?.());
+  for (const { method, calls } of await callEach(store)) {
+    const advice = `${method} does not call back, so its request waits forever: chapter 5, The code`;
+    expect(calls, advice).not.toEqual([]);
+  }
 });
 
 describeLogin(step);
