@@ -63,8 +63,12 @@ export default class PracticeReporter implements Reporter {
     if (tests.length === 0 && typeErrors.length > 0) {
       print('\n    No test can run until you have fixed that.');
     } else {
+      const messages = new Set<string>();
+      for (const error of unhandled) {
+        if (!messages.has(error.message)) this.#explain(error);
+        messages.add(error.message);
+      }
       for (const [task, error] of failures) this.#explain(error, task);
-      for (const error of unhandled) this.#explain(error);
     }
 
     if (errors.length + typeErrors.length > 0) process.exitCode = 1;
@@ -72,6 +76,7 @@ export default class PracticeReporter implements Reporter {
       tests.filter((test) => test.result().state === wanted).length;
     const isAll = !this.#vitest?.config.testNamePattern;
     if (isAll && errors.length + typeErrors.length === 0) return showNext(number('passed'));
+    if (tests.length === 0) return print('');
     const others = tests.length - number('passed') - number('failed');
     print(
       `\n${number('passed')} tests passed, ${number('failed')} failed, ${others} did not run. ` +
@@ -94,7 +99,9 @@ export default class PracticeReporter implements Reporter {
       'Your code': findFrame(error, isOwn),
       Test: findFrame(error, (file) => file === testFile || file.startsWith('tests/')),
     };
-    print(`\n${style('red', '✗')} ${style('bold', nameOf(task))}\n\n    ${advice}\n`);
+    print(
+      `\n${style('red', '✗')} ${style('bold', task ? nameOf(task) : kindOf(error))}\n\n    ${advice}\n`,
+    );
     for (const [title, line] of Object.entries(lines)) {
       if (line) print(`    ${title.padEnd(9)}  ${line}`);
     }
@@ -115,8 +122,14 @@ function failuresOf(module: TestModule): [Failed, TestError][] {
   ];
 }
 
-function nameOf(task: Failed | undefined): string {
-  if (!task) return 'An error that nothing handled';
+/** Names an error that no test has caught. */
+function kindOf({ type, code }: TestError): string {
+  if (code === 'ERR_HTTP_HEADERS_SENT') return 'Something answers twice, or calls back twice';
+  if (type !== 'Unhandled Rejection') return 'Nothing caught an error';
+  return 'Nothing handled a promise that rejected. Is an await or a return missing?';
+}
+
+function nameOf(task: Failed): string {
   if (task.type === 'module') return 'The tests cannot begin';
   const parent = task.parent.type === 'module' ? '' : `${nameOf(task.parent)} › `;
   return parent + task.name;
@@ -147,13 +160,13 @@ function read(error: TestError, printed: string): { advice: string; seen?: strin
   return { advice: withChapter(kind + first) };
 }
 
-/** A sentence without a place to read on gets the one where the lesson is. */
-function withChapter(sentence: string): string {
-  const capitalized = sentence.replace(/^[a-z]+(?=[ :])/, (word) => {
-    return word.charAt(0).toUpperCase() + word.slice(1); // but not app.ts
-  });
-  if (place.test(sentence)) return capitalized;
-  return `${capitalized.replace(/\.$/, '')}. Chapter ${chapter}, The code`;
+/** Adds where to read on, if the message does not say it. */
+function withChapter(message: string): string {
+  if (!place.test(message)) {
+    return `${message}${/[.?!]$/.test(message) ? '' : '.'} Chapter ${chapter}, The code`;
+  }
+  const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+  return message.replace(/^[a-z]+(?=[ :])/, capital); // but not app.ts
 }
 
 const place = /\bchapter (\d+), (?:the (first|second|third) hint|"([^"]+)"|(Try it|The code))/i;
