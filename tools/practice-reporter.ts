@@ -95,6 +95,7 @@ export default class PracticeReporter implements Reporter {
     const lines = {
       Read: whereToRead(advice),
       Seen: seen,
+      Difference: seen?.includes('…(') ? differenceOf(error) : undefined,
       Server: shorten(printed),
       'Your code': findFrame(error, isOwn),
       Test: findFrame(error, (file) => file === testFile || file.startsWith('tests/')),
@@ -103,7 +104,7 @@ export default class PracticeReporter implements Reporter {
       `\n${style('red', '✗')} ${style('bold', task ? nameOf(task) : kindOf(error))}\n\n    ${advice}\n`,
     );
     for (const [title, line] of Object.entries(lines)) {
-      if (line) print(`    ${title.padEnd(9)}  ${line}`);
+      if (line) print(`    ${title.padEnd(10)} ${line}`);
     }
   }
 }
@@ -190,6 +191,12 @@ function lineOf(wanted: string, after = 0): string | undefined {
     index > after && line.replace(/^#+ /, '').toLowerCase() === wanted.toLowerCase();
   const index = text.findIndex(isWanted);
   return index < 0 ? undefined : `TUTORIAL.md:${index + 1}`;
+}
+
+/** What `seen` leaves out: lines that were expected begin with -, and those that were received with +. */
+function differenceOf({ diff }: TestError): string {
+  const lines = stripVTControlCharacters(String(diff ?? '')).split('\n');
+  return shorten(lines.filter((line) => /^[-+] (?!Expected$|Received$)/.test(line)).join('\n'));
 }
 
 function findFrame(error: TestError, isWanted: (file: string) => boolean): string | undefined {
