@@ -250,7 +250,10 @@ export function describeAttacks(
       const next = server.browser();
       moveDate(1000);
       await next.logIn(ada);
-      for (let login = 0; login < 19; login++) await server.browser().logIn(ada);
+      for (let login = 0; login < 19; login++) {
+        const { status } = await server.browser().logIn(ada);
+        expect(status, 'a right password counts as an attempt: chapter 8, "Guessing"').toBe(200);
+      }
       expect(await oldest.whoAmI(), 'a user may have any number of sessions').toBeUndefined();
       expect(await next.whoAmI()).toBe('ada');
       expect(await server.knex('devices')).toHaveLength(20);
@@ -365,7 +368,8 @@ export function describeAttacks(
       }
       for (const host of ['localhost', '127.0.0.1:3000', '[::1]:3000']) {
         const own = await request(server.url).get('/').set('Host', host);
-        expect(own.status, `${host} is this machine, and was refused`).toBe(200);
+        const advice = `${host} is this machine, and was refused: chapter 8, the second hint`;
+        expect(own.status, advice).toBe(200);
       }
     });
 

@@ -432,7 +432,7 @@ function postgresError(code: string, message: string): Error {
 async function loggedInTo(step: CreateAppAndDatabase, SessionStore: StoreClass) {
   const { server, browser } = await loggedIn(step);
   const advice =
-    'app.ts still makes its own store. Take `store` as a parameter, as in the diff: chapter 5, The code';
+    'session() does not use the store that createApp is given. Take `store` as a parameter, and pass it on: chapter 5, The code';
   expect(server.store instanceof SessionStore, advice).toBe(true);
   return { server, browser };
 }

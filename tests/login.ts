@@ -28,6 +28,10 @@ export function describeLogin(
         'the login failed (then the server logged why), or it answered with more than { username }. Chapter 1, The code',
       ).toEqual([200, { username: 'ada' }]);
       expect(
+        browser.cookie,
+        'the login set no session cookie. Is it secure, although this is not HTTPS? Does the login save the session? Chapter 1, The code',
+      ).toBeDefined();
+      expect(
         await browser.whoAmI(),
         'not known after the login. Does requireLogin look for what the login stores, and await the user? Chapter 1, The code',
       ).toBe('ada');

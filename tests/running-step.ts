@@ -49,6 +49,9 @@ export class RunningStep {
   static async start(step: Step, options: { databaseUrl?: string } = {}) {
     const parts: CreateAppAndDatabase =
       typeof step === 'function' ? { createApp: step, openDatabase } : step;
+    if (typeof parts?.createApp !== 'function') {
+      throw new Error('app.ts exports no function createApp: chapter 1, The code');
+    }
     const database = await makeTestDatabase(parts.store);
     const running = new RunningStep(parts, database, options.databaseUrl);
     await running.#start();
@@ -57,6 +60,8 @@ export class RunningStep {
 
   /** Stops the step for good, and deletes its database. */
   async dispose(): Promise<void> {
+    const { unanswered } = this.#running?.seen ?? {};
+    if (unanswered?.size) console.error(`Never answered: ${[...unanswered].join(', ')}.`);
     vi.useRealTimers(); // closing waits for timers
     await this.stop().finally(this.database.remove);
   }
@@ -136,8 +141,14 @@ async function run(step: CreateAppAndDatabase, databaseUrl: string, secret: stri
   const knex = await step.openDatabase(databaseUrl);
   const users = new Users(knex, { bcryptCost: 4 });
   const app = step.createApp({ knex, users, secret });
-  const seen: { lastRequest?: Request; store?: Store } = {};
+  const seen: { lastRequest?: Request; store?: Store; unanswered: Set<string> } = {
+    unanswered: new Set(),
+  };
   const server = createServer((req, res) => {
+    const what = `${req.method} ${req.url}`;
+    seen.unanswered.add(what);
+    res.once('close', () => seen.unanswered.delete(what));
+    res.once('finish', () => seen.unanswered.delete(what));
     // Express and express-session extend each request, so a test can look inside the step although
     // the step exports nothing for tests.
     res.once('prefinish', () => {

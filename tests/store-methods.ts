@@ -4,6 +4,9 @@ import { expect, vi } from 'vitest';
 import type { SessionStore } from '#steps/07-cheap-reads/store.ts';
 import { HOUR } from './clock.ts';
 
+const PATIENCE = 15_000; // in milliseconds: shorter than the time limit of a test
+const { setTimeout, clearTimeout } = globalThis; // a test may stop the clock
+
 type Done = (error: unknown, result?: unknown) => void;
 
 /** A store of this tutorial: its methods also return a promise. */
@@ -31,7 +34,9 @@ export async function callEach(store: OwnStore) {
   const outcomes: { method: string; promise: string; calls: unknown[][] }[] = [];
   for (const [method, call] of Object.entries(methods)) {
     const calls: unknown[][] = [];
-    const [{ status }] = await Promise.allSettled([call((...call) => calls.push(call))]);
+    const promise = call((...call) => calls.push(call));
+    const what = `the promise of ${method} never settles`;
+    const [{ status }] = await soon(Promise.allSettled([promise]), what);
     await new Promise(setImmediate); // what is called on a later tick has been called now
     outcomes.push({ method, promise: status, calls });
   }
@@ -61,22 +66,35 @@ export function callbackOf(
   method: (done: (...call: unknown[]) => void) => unknown,
 ): Promise<unknown[][]> {
   const calls: unknown[][] = [];
-  return new Promise((resolve) => {
+  const called = new Promise<unknown[][]>((resolve) => {
     method((...call) => {
       calls.push(call);
       resolve(calls);
     });
   });
+  const [, name = 'the store'] = /\.(\w+)\(/.exec(String(method)) ?? [];
+  return soon(called, `${name} never calls back`);
 }
 
 /** Loads a session as the middleware does for a request. */
 export async function load(store: Store, sid: string): Promise<SessionData> {
-  const session = await promisify(store.load.bind(store))(sid);
+  const loading = promisify(store.load.bind(store))(sid);
+  const session = await soon(loading, 'get never calls back');
   if (!session) throw new Error(`The store has no session ${sid}.`);
   return session;
 }
 
 /** Gets a session as it is in the store, or null. */
 export async function getSession(store: Store, sid: string): Promise<SessionData | null> {
-  return (await promisify(store.get.bind(store))(sid)) ?? null;
+  return (await soon(promisify(store.get.bind(store))(sid), 'get never calls back')) ?? null;
+}
+
+/** Waits for a store that may be unfinished. @throws when the store takes too long. */
+async function soon<T>(work: Promise<T>, problem: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    const advice = `${problem}. Each method calls back once, and its promise ends, whatever happens: chapter 5, The code`;
+    timer = setTimeout(() => reject(new Error(advice)), PATIENCE);
+  });
+  return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }

@@ -36,14 +36,13 @@ async function begin(step: string): Promise<void> {
   await copy(stepFolder(existsSync(start) ? step : before), isCode);
   if (existsSync(start)) await copyStart(start, step);
   await copy(stepFolder(step), isTest);
-  const own = { ...readStep(stepFolder(step)), title: 'Your own step' };
+  const own = { ...readStep(stepFolder(step)), title: 'Your own step', practises: step };
   await writeFile(join(folder, 'step.json'), `${JSON.stringify(own, null, 2)}\n`);
   const number = numberOf(step);
   console.log(`
 steps/practice holds the code of ${existsSync(start) ? `${step} without its lesson,` : before} and the tests of ${step}.
 
   First   ${own.firstMove ?? 'Read what the first failing test says.'}
-          The tests run again whenever you save a file in steps/practice.
   Stuck?  The first failing test says what to try. TUTORIAL.md has three hints: chapter ${number}, "Your turn".
   Later   npm run practice continues. With a number it starts a new practice, and keeps this one.
   Run it  npm run step practice
@@ -85,7 +84,14 @@ function isTest(path: string): boolean {
 /** Runs vitest, which watches in a terminal. It stops at the first test that fails. */
 async function runTests(options: string[]): Promise<void> {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const args = [vitest, `steps/${practice}/`, '--hideSkippedTests', ...options];
-  if (!options.some((option) => option.startsWith('--bail'))) args.push('--bail=1');
-  process.exitCode = await runInTerminal(args);
+  const args = [vitest, '--root', root, `steps/${practice}/`, '--hideSkippedTests', ...options];
+  const isGiven = (name: string) => options.some((option) => option.startsWith(name));
+  if (!isGiven('--bail')) args.push('--bail=1');
+  if (!isGiven('--reporter')) args.push(`--reporter=${join(root, 'tools/practice-reporter.ts')}`);
+  // A store that gets no knex opens a file in the working directory.
+  process.exitCode = await runInTerminal(args, stepFolder(practice));
+  if (process.stdin.isTTY || isGiven('--watch')) return;
+  console.log(
+    'Without a terminal, the tests run once. Type npm run practice again, or npm run practice -- --watch.',
+  );
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { isPostgresUrl } from '#database/open.ts';
 import type { TemporaryDatabase } from './databases.ts';
 import { ChildProcess, type Ended } from './processes.ts';
@@ -10,6 +11,8 @@ const CLEANUP_TIMEOUT = 5000; // in milliseconds
 interface Options {
   /** Modules that the process loads before its script, by their paths in the project. */
   preload?: string[];
+  /** Its working directory. */
+  cwd?: string;
   /** The id of the user whom the process runs as; only root may choose another. */
   uid?: number;
 }
@@ -23,13 +26,14 @@ export const movingClock = 'tools/moving-clock.ts';
 /** A server of this project, a step's or the lab, in a process of its own. It ends when this one does. */
 export class ServerProcess extends ChildProcess {
   private constructor(script: string, environment: NodeJS.ProcessEnv, options: Options = {}) {
-    const { preload = [], uid } = options;
-    const own = preload.map((module) => `./${module}`);
-    const modules = ['tsx/esm', './tools/end-with-parent.ts', ...own];
-    const imports = modules.flatMap((module) => ['--import', module]);
+    const { preload = [], cwd = root, uid } = options;
+    const own = ['tools/end-with-parent.ts', ...preload];
+    const urls = own.map((module) => pathToFileURL(resolve(root, module)).href);
+    const imports = ['tsx/esm', ...urls].flatMap((module) => ['--import', module]);
     const node = ['--disable-warning=ExperimentalWarning', ...imports];
     super(process.execPath, [...node, resolve(root, script)], {
       env: clean({ PORT: '0', ...environment }),
+      cwd,
       extendEnv: false,
       stdio: ['ignore', 'pipe', 'pipe'],
       ipc: true,

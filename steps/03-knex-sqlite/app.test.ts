@@ -12,6 +12,13 @@ import { Browser } from '#tools/browser.ts';
 import { ServerProcess } from '#tools/server-process.ts';
 import { createApp } from './app.ts';
 
+test('sessions are in the database that createApp is given', async () => {
+  const { server } = await loggedIn(createApp);
+  const advice =
+    'no sessions table. Give session() a ConnectSessionKnexStore, and give that the knex of createApp: chapter 3, The code';
+  expect(await server.knex.schema.hasTable('sessions'), advice).toBe(true);
+});
+
 describeLogin(createApp);
 describePersistence(createApp);
 
@@ -29,10 +36,10 @@ describe('a session row', () => {
 
   test('is stored in the database that server.ts opens', async () => {
     const environment = await temporaryEnvironment();
-    const server = await ServerProcess.startScript(
-      join(import.meta.dirname, 'server.ts'),
-      environment,
-    );
+    const folder = import.meta.dirname;
+    const server = await ServerProcess.startScript(join(folder, 'server.ts'), environment, {
+      cwd: folder, // where a store that is given no knex opens a file
+    });
     onTestFinished(async () => {
       await server.end('SIGKILL');
     });

@@ -12,11 +12,12 @@ import { temporaryDatabase } from '#tests/temporary.ts';
 import { createApp } from './app.ts';
 
 const folder = import.meta.dirname;
+const whatToWrite =
+  'Write store.ts: it exports a class SessionStore that extends ConnectSessionKnexStore. Chapter 5, The code';
 const { SessionStore } = await importFile<typeof import('./store.ts')>(folder, 'store.ts', () => {
-  throw new Error(
-    'Write store.ts: it exports a class SessionStore that extends ConnectSessionKnexStore. Chapter 5, The code',
-  );
+  throw new Error(whatToWrite);
 });
+if (!SessionStore) throw new Error(whatToWrite); // it has another name
 // Until you write database.ts, the shared one is used, which creates no sessions table.
 const { openDatabase } = await importFile<Pick<typeof shared, 'openDatabase'>>(
   folder,
@@ -44,6 +45,16 @@ test('the sessions table exists, whether database.ts or the store creates it', a
   const advice =
     'there is no sessions table. Write database.ts first, or leave createTable out: chapter 5, the second hint';
   expect(await knex.schema.hasTable('sessions'), advice).toBe(true);
+});
+
+test('each method of the store calls back once', async () => {
+  const store = new SessionStore({ knex: await temporaryDatabase(openDatabase) });
+  onTestFinished(() => store.close?.());
+  for (const { method, calls } of await callEach(store)) {
+    const what = calls.length === 0 ? 'does not call back, so its request waits forever' : '';
+    const advice = `${method} ${what || 'calls back twice: do that in one place'}. Chapter 5, The code`;
+    expect(calls.length, advice).toBe(1);
+  }
 });
 
 describeLogin(step);

@@ -101,21 +101,6 @@ describe('the tables', () => {
   });
 });
 
-describeLogin(forADay, 'with the browser');
-
-describeAttacks('09-many-servers', hardened);
-
-describeFailingDatabase(import.meta.dirname, forADay, SessionStore);
-
-describeStore('09-many-servers', async () => {
-  const { knex, remove } = await emptyDatabase(joinDatabase, 'postgresql');
-  const store = new SessionStore({ knex, cleanupInterval: 0, idleTimeout: 24 * HOUR });
-  const subject = onKnex(store, knex, remove);
-  return { ...subject, close: () => store.close().then(subject.close) };
-});
-
-describePersistence(forADay);
-
 describe('several servers', () => {
   test('that save one new session at the same moment all succeed', async () => {
     const { url, knex } = await joined();
@@ -334,6 +319,21 @@ describe('one server', () => {
     }
   });
 });
+
+describeLogin(forADay, 'with the browser');
+
+describeAttacks('09-many-servers', hardened);
+
+describeFailingDatabase(import.meta.dirname, forADay, SessionStore);
+
+describeStore('09-many-servers', async () => {
+  const { knex, remove } = await emptyDatabase(joinDatabase, 'postgresql');
+  const store = new SessionStore({ knex, cleanupInterval: 0, idleTimeout: 24 * HOUR });
+  const subject = onKnex(store, knex, remove);
+  return { ...subject, close: () => store.close().then(subject.close) };
+});
+
+describePersistence(forADay);
 
 /** A server's own connections to a database. They end with the test. */
 async function join(url: string): Promise<Knex> {

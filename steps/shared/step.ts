@@ -8,6 +8,8 @@ const step = z.object({
   lesson: z.string(),
   /** What to do first when you practise the step; the first step cannot be practised. */
   firstMove: z.string().optional(),
+  /** The step that the reader's own folder, `practice`, is about. */
+  practises: z.string().optional(),
   /** Where the step keeps its sessions. */
   store: z.enum(['memory', 'sqlite', 'postgresql']),
   /** Its row in the table that `npm run compare` prints, by column title. */

@@ -33,6 +33,84 @@ describe('npm run practice', { timeout: 240_000 }, () => {
     },
   );
 
+  describe('says in a few lines', () => {
+    test('what is missing, and on which line of the tutorial to read on', async () => {
+      await project.shell('rm -rf steps/practice*');
+      const { stdout, code } = await project.run('practice', '2');
+      expect(stdout).toContain(
+        '    Expired sessions are still there. Give session() a memorystore',
+      );
+      const [, line] = /^ {4}Read +TUTORIAL\.md:(\d+)$/m.exec(stdout) ?? [];
+      expect(text.split('\n').slice(0, Number(line)).join('\n')).toMatch(
+        /\n## 2\. (?!.*\n## ).*\n### The code$/s,
+      );
+      expect(stdout).toMatch(/^20 tests passed, 1 failed, 2 did not run\./m);
+      expect(stdout).toMatch(/\nWithout a terminal, the tests run once\.[^\n]+\n$/);
+      expect(stdout.split('\n').length).toBeLessThan(25);
+      expect(code).toBe(1);
+    });
+
+    test('that the step is done, and what to do next', async () => {
+      await write('app.ts', (code) => code);
+      const { stdout, code } = await project.run('practice');
+      expect(stdout).toMatch(/✓ Done: all \d+ tests pass, and the types fit\.\n/);
+      for (const next of ['npm run diff practice 2 ', 'npm run practice 3 ', 'TUTORIAL.md:']) {
+        expect(stdout).toContain(`    ${next}`);
+      }
+      expect(code).toBe(0);
+    });
+
+    test('that an option has a wrong name, although all tests pass', async () => {
+      await write('app.ts', (code) => code.replace('max:', 'maximum: 1, max:'));
+      const { stdout, code } = await project.run('practice');
+      expect(stdout).toMatch(
+        /steps\/practice\/app\.ts:\d+:\d+ {2}.*'maximum' does not exist in type/,
+      );
+      expect(stdout).not.toContain('Done');
+      expect(code).toBe(1);
+    });
+
+    test('where a file cannot be read, instead of what the test runner makes of it', async () => {
+      await write('app.ts', (code) => code.replace('express();', 'express(;'));
+      const { stdout } = await project.run('practice');
+      expect(stdout).toMatch(/app\.ts:\d+:\d+ {2}.*expected\.\n/);
+      expect(stdout).toContain('No test can run until you have fixed that.');
+      expect(stdout).not.toMatch(/node_modules|Transform/);
+    });
+
+    test('which request was never answered, instead of a timeout', async () => {
+      const forget = (code: string) => code.replace(/res\.json\(\{ username: user.+/, '');
+      await write('app.ts', forget);
+      const { stdout } = await project.run('practice', '--testTimeout=3000');
+      expect(stdout).toContain('    POST /api/login was never answered.');
+      expect(stdout).not.toContain('timed out');
+    });
+
+    test('which promise nothing handled', async () => {
+      const reject = "void Promise.reject(new Error('The disk is full.'));\n  const app =";
+      await write('app.ts', (code) => code.replace('const app =', reject));
+      const { stdout } = await project.run('practice');
+      expect(stdout).toContain(
+        'Is an await or a return missing?\n\n    The disk is full. Chapter 2',
+      );
+      expect(stdout.match(/The disk is full/g), 'once, however often it happened').toHaveLength(1);
+    });
+  });
+
+  test('leaves no file outside its folder, even when a store has no knex', async () => {
+    await project.shell('rm -rf steps/practice*');
+    await practise('3', '--testNamePattern=none');
+    const files = () => project.shell('find . -path ./node_modules -prune -o -type f -print');
+    const { stdout: before } = await files();
+    const withoutKnex = (code: string) => code.replace(/^ {4}knex, .*\n/m, '');
+    await write('app.ts', withoutKnex, '03-knex-sqlite');
+    const { stdout } = await project.run('practice');
+    expect(stdout).toContain('No sessions table.');
+    const { stdout: after } = await files();
+    const added = after.split('\n').filter((file) => !before.split('\n').includes(file));
+    expect(added).toEqual(['./steps/practice/connect-session-knex.sqlite']);
+  });
+
   test('keeps what you wrote before under another name, and compares what you write', async () => {
     await project.shell('rm -rf steps/practice*');
     await writeAttempt('practice-1', 'the first attempt');
@@ -68,6 +146,12 @@ async function practise(step: string, ...more: string[]) {
   );
   // While a file is missing that all tests need, the message says which.
   return { printed: stdout, failed: message ? [message] : failed };
+}
+
+/** Writes a file of a step into the reader's folder, with a change. */
+async function write(file: string, change: (code: string) => string, step = '02-pruned-memory') {
+  const code = await readFile(join(stepFolder(step), file), 'utf8');
+  await writeFile(join(project.folder, 'steps/practice', file), change(code));
 }
 
 function filesOf(name: string): string[] {

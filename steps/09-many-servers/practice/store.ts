@@ -40,6 +40,10 @@ interface Remembered {
 
 const ATTRIBUTES = ['domain', 'httpOnly', 'partitioned', 'path', 'priority', 'sameSite', 'secure'];
 
+// jsonb has no \u0000: a session with that in it keeps its old cookie, and only its expiry moves.
+const replaceCookie = `case when strpos(sess::text, '\\u0000') > 0 then sess
+  else jsonb_set(sess::jsonb, '{cookie}', ?::jsonb)::json end`;
+
 /** Sessions in a database that may fail: each method calls back exactly once, and never rejects. */
 export class SessionStore extends Store {
   readonly knex: Knex;
@@ -113,7 +117,7 @@ export class SessionStore extends Store {
       const isRecent = row !== undefined && now - row.seen < HOUR / 60;
       if (isNear && isRecent && row.cookie === attributesOf(session)) return;
       const cookie = JSON.stringify(session.cookie);
-      const sess = this.knex.raw("jsonb_set(sess::jsonb, '{cookie}', ?::jsonb)::json", [cookie]);
+      const sess = this.knex.raw(replaceCookie, [cookie]);
       const change = { sess, expired: iso(expires), seen: iso(now) };
       await this.#queues.run(sid, () => this.#liveRow(sid).update(change));
       if (row) this.#remember(session, sid, expires, now);
