@@ -78,10 +78,13 @@ const sentences = {
   SIGKILL: (steps) => `In ${steps}, the server was killed. Start it in its row.`,
   error: (steps) => `In ${steps}, the server died of an error. Start it in its row.`,
   'error again': (steps) => `In ${steps}, the server died of an error again. Start it in its row.`,
-  'database error': (steps) => `In ${steps}, the server died because its database failed.`,
+  'database error': (steps) =>
+    `In ${steps}, the server died because its database failed. Repair it in its row.`,
   'database error again': (steps) =>
-    `In ${steps}, the server died again because its database failed.`,
+    `In ${steps}, the server died again because its database failed. Repair it in its row.`,
   failing: (steps) => `In ${steps}, the database fails, and the server answers with an error.`,
+  replaced: (steps) =>
+    `In ${steps}, the server made a new, empty table when it started. Restore the old one in its row.`,
   back: (steps) => `In ${steps}, the server is back.`,
   kept: (steps) => `In ${steps}, the server is back, and you are still logged in.`,
   lost: (steps) => `In ${steps}, the server is back, and you are logged out.`,
@@ -424,13 +427,14 @@ function tellNews() {
     (row) => row.news,
     (name, steps) => sentences[name]?.(steps) ?? '',
   );
-  announce([news, result].filter(Boolean).join(' ') || hint());
+  announce([news, result, news ? '' : hint()].filter(Boolean).join(' '));
 }
 
-/** What to do, when there is nothing to tell. */
+/** What to do next, where the highlighted button does not say it. */
 function hint() {
   const next = nextButton();
   if (!next) return 'You have tried everything.';
+  if (result) return '';
   if (next !== buttons[0]) return `Next: ${next.textContent}.`;
   return 'Each row is a step of the tutorial, running a server of its own. Log in everywhere. Then crash everything.';
 }

@@ -120,7 +120,8 @@ export class StepRow {
       const isAgain = lastEnd?.includes('error') && this.#deaths > 1;
       return isAgain ? `${lastEnd} again` : `${lastEnd}`;
     }
-    return this.#isFailing ? 'failing' : this.change;
+    if (this.#isFailing) return 'failing';
+    return this.repair ? 'replaced' : this.change;
   }
 
   /** Shows the state of the process. @param {StepState} state */
@@ -242,7 +243,9 @@ export class StepRow {
         failed: ['down', 'did not start', 'did not start'],
         up: this.#isFailing
           ? ['failing', 'database fails', `${process}; its database fails`]
-          : [this.username ? 'in' : 'out', `logged ${this.username ? 'in' : 'out'}`, process],
+          : !this.#checked
+            ? ['waiting', '…', process]
+            : [this.username ? 'in' : 'out', `logged ${this.username ? 'in' : 'out'}`, process],
       }[phase]
     );
     this.#part.dataset.condition = condition;
@@ -296,7 +299,7 @@ export class StepRow {
 /** @param {Inspection['row'] | undefined} row */
 function placeOf(row) {
   if (!row) return 'In the memory of the server:';
-  return `A row of ${row.table}, with sid ${row.sid}, expired ${row.expired}, and sess:`;
+  return `A row of the ${row.table} table: sid ${row.sid}, expired ${row.expired}, sess:`;
 }
 
 /** @param {string | undefined} outcome */
