@@ -70,6 +70,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
         });
       }
       labPage = await open(lab.url);
+      await says(labPage, '#news', /^Each row is a step of the tutorial/);
       expect(await prominent(labPage), 'logged in to four steps').toEqual([logIn]);
       await labPage.getByRole('button', { name: logIn }).click();
       await says(labPage, '#news', /^Logged in to steps 01 to \d\d as demo\./);

@@ -115,7 +115,7 @@ const columnOf = {
 const rows = new Map();
 /** The button above the table that is at work. It will announce the outcome. @type {HTMLElement | undefined} */
 let working;
-/** Whether every step has started once. */
+/** Whether the page has seen every step. */
 let isReady = false;
 /** Whether the lab has stopped. */
 let isGone = false;
@@ -256,7 +256,7 @@ async function measure(action, steps, column) {
 async function failEveryDatabase(steps, column) {
   announce('Breaking every database …');
   await logInWhereMissing(steps); // visitors without a session need no database
-  await Promise.all(steps.map((row) => row.act('break')));
+  await Promise.all(steps.map((row) => row.act('break').then(() => row.check())));
   await until(() => steps.every(({ outcomes }) => outcomes[column]));
   await pause(DOWNTIME); // a server may answer first, and then die
   announce('Restoring every database …');
@@ -372,13 +372,13 @@ function showColumn(column) {
 }
 
 function update() {
-  updateButtons();
   tellNews();
+  updateButtons();
 }
 
 /** Enables the buttons above the table when they can work, and highlights the next one. */
 function updateButtons() {
-  const isEnabled = !working && !areStarting() && runningRows().length > 0;
+  const isEnabled = isReady && !working && !areStarting() && runningRows().length > 0;
   const next = working ?? (isEnabled ? nextButton() : undefined);
   for (const button of buttons) {
     button.ariaDisabled = String(!isEnabled);
@@ -413,15 +413,9 @@ function tellNews() {
       'The lab has stopped. Run npm start in its terminal, and this page will reconnect.',
     );
   }
-  if (!isReady) {
-    const started = all.filter(
-      ({ state: { phase } }) => phase !== 'waiting' && phase !== 'starting',
-    );
-    if (started.length < all.length) {
-      return announce(`Starting the servers: ${started.length} of ${all.length} …`);
-    }
-    isReady = true;
-  }
+  const known = all.filter(({ isKnown }) => isKnown);
+  isReady ||= known.length === all.length;
+  if (!isReady) return announce(`Starting the servers: ${known.length} of ${all.length} …`);
   const news = tellOutcomes(
     all,
     (row) => row.news,

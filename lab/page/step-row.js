@@ -102,6 +102,13 @@ export class StepRow {
     for (const column of Object.keys(seen)) this.record(column, seen[column]);
   }
 
+  /** Whether the page knows who is logged in, or that the server is down. */
+  get isKnown() {
+    const { phase, processId } = this.state;
+    if (phase === 'up') return this.#checked?.processId === processId;
+    return phase !== 'waiting' && phase !== 'starting';
+  }
+
   /** The button of the row that has to be pressed before anything else: the server is down, or its database is broken. */
   get repair() {
     const { phase, isBroken } = this.state;
@@ -243,7 +250,7 @@ export class StepRow {
         failed: ['down', 'did not start', 'did not start'],
         up: this.#isFailing
           ? ['failing', 'database fails', `${process}; its database fails`]
-          : !this.#checked
+          : !this.isKnown
             ? ['waiting', '…', process]
             : [this.username ? 'in' : 'out', `logged ${this.username ? 'in' : 'out'}`, process],
       }[phase]
