@@ -71,7 +71,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
         });
       }
       labPage = await open(lab.url);
-      await says(labPage, '#news', /^Each row is a step of the tutorial/);
+      await labPage.locator('.console [aria-disabled="false"]').first().waitFor();
       highlighted.push(await prominent(labPage));
       await labPage.getByRole('button', { name: logIn }).click();
       await says(labPage, '#news', /^Logged in to steps 01 to \d\d as demo\./);
