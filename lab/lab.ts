@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import express, { type RequestHandler, type Response, Router } from 'express';
 import { answerErrors, createError } from '#steps/shared/errors.ts';
@@ -33,23 +34,24 @@ export async function startLab({ port }: { port: number }) {
   const folder = await makeDatabaseFolder();
   const watchers = new Set<Response>();
   let isClosing = false;
-  const startInTurn = twoAtATime(async (runner) => {
+  const startInTurn = aFewAtATime(async (runner) => {
     if (!isClosing) await runner.start();
   });
   const runners = stepNames.map((step) => new StepRunner(step, join(folder.path, step), publish));
 
+  /** The id tells the page of one lab from that of the next. */
   function states(): string {
-    return JSON.stringify(runners.map(({ state }) => state));
+    return `data: ${JSON.stringify(runners.map(({ state }) => state))}\nid: ${process.pid}\n\n`;
   }
 
   function publish(): void {
-    for (const watcher of watchers) watcher.write(`data: ${states()}\n\n`);
+    for (const watcher of watchers) watcher.write(states());
   }
 
   /** `GET /lab/events`: the state of all steps, now and whenever it changes (Server-Sent Events). */
   const watch: RequestHandler = (_req, res) => {
     res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
-    res.write(`data: ${states()}\n\n`);
+    res.write(states());
     watchers.add(res);
     res.once('close', () => watchers.delete(res));
   };
@@ -83,9 +85,11 @@ export async function startLab({ port }: { port: number }) {
 
 type Start = (runner: StepRunner) => Promise<void>;
 
-/** Starts two steps at a time: most machines have few processors, and readers look at the first cards first. */
-function twoAtATime(start: Start): Start {
-  const lanes = [Promise.resolve(), Promise.resolve()];
+/** Starts as many steps at a time as there are processors; readers look at the first rows first. */
+function aFewAtATime(start: Start): Start {
+  const lanes = Array.from({ length: Math.max(2, availableParallelism()) }, () =>
+    Promise.resolve(),
+  );
   return (runner) => {
     const started = Promise.resolve(lanes.shift()).then(() => start(runner));
     lanes.push(started);
@@ -103,8 +107,8 @@ const setPageHeaders: RequestHandler = (_req, res, next) => {
  *
  * - `start`, `stop`, `restart`, `crash`: 204 once it is done. A crash leaves the step down, so you can look at it.
  * - `break` renames the sessions table, and `restore` renames it back: 204.
- * - `logout` logs out during an upload, `reads` reads 100 times, and `day` lets a day pass: 200 with the
- *   outcome, `{"outcome": "deleted"}`, or 204 when the server or its database is down.
+ * - `logout` logs out during an upload, `reads` reads 100 times, and so on: 200 with the outcome, `{"outcome": "deleted"}`,
+ *   or 204 when the server or its database is down.
  */
 function controls(runners: StepRunner[], startInTurn: Start): Router {
   const actions: Record<string, (runner: StepRunner) => Promise<unknown>> = {

@@ -17,7 +17,9 @@ import { temporaryEnvironment } from './temporary.ts';
 const actOne = steps.slice(0, 4);
 const keeps = (step: string) => step >= '03';
 const outcomesOf = (step: string) => readStep(stepFolder(step)).outcomes;
-const cardOf = (step: string) => (part: string) => `.step[data-step="${step}"] ${part}`;
+const rowOf = (step: string) => (part: string) => `tbody[data-step="${step}"] ${part}`;
+
+const logIn = 'Log in everywhere';
 
 /** How long, in milliseconds, the lab may take to start every step again. */
 const ALL_STEPS = 45_000;
@@ -49,6 +51,7 @@ describe.skipIf(isSkipped)('in a real browser', () => {
   describe('log in by the form of each step, then crash everything in the lab', () => {
     const pages = new Map<string, Page>();
     const stored = new Map<string, { facts: string; payload: string; marks: string[] }>();
+    const highlighted: string[][] = [];
     let labPage: Page;
 
     // The whole story, once; the tests are what there is to see.
@@ -68,11 +71,14 @@ describe.skipIf(isSkipped)('in a real browser', () => {
         });
       }
       labPage = await open(lab.url);
-      await labPage.getByRole('button', { name: 'Log in everywhere' }).click();
+      await labPage.locator('.console [aria-disabled="false"]').first().waitFor();
+      highlighted.push(await prominent(labPage));
+      await labPage.getByRole('button', { name: logIn }).click();
       await says(labPage, '#news', /^Logged in to steps 01 to \d\d as demo\./);
+      highlighted.push(await prominent(labPage));
       await labPage.getByRole('button', { name: 'Crash everything' }).click();
       await says(labPage, '#news', /^You are/, ALL_STEPS);
-      await labPage.locator('summary:visible').first().click();
+      highlighted.push(await prominent(labPage));
       return close;
     }, 60_000);
 
@@ -85,16 +91,61 @@ describe.skipIf(isSkipped)('in a real browser', () => {
       );
       const fates = await labPage.locator('.fate strong').allTextContents();
       expect(fates.slice(0, 4)).toEqual(['lost', 'lost', 'kept', 'kept']);
-      const rows = await labPage.locator('#outcomes tr').all();
-      const cells = rows.slice(0, 4).map((row) => row.locator('th, td').allTextContents());
+      const rows = await labPage.locator('.row').all();
+      const cells = rows.slice(0, 4).map((row) => row.locator('td').allTextContents());
       const seen = ['user data stored', 'after SIGKILL'];
       const expected = actOne.map((step) => [
-        step,
+        keeps(step) ? 'logged in' : 'logged out',
         ...Object.entries(outcomesOf(step)).map(([title, outcome]) =>
-          seen.includes(title) ? outcome : '–',
+          seen.includes(title) ? outcome : '',
         ),
       ]);
       expect(await Promise.all(cells)).toEqual(expected);
+    });
+
+    test('a sign in each cell of the lab says what its colour says', async () => {
+      const cells = await labPage.locator('td[data-column="after SIGKILL"]').all();
+      const looks = cells.slice(1, 3).map((cell) =>
+        cell.evaluate((cell) => {
+          const sign = getComputedStyle(cell, '::before').content.slice(0, 3);
+          return [sign, getComputedStyle(cell).color];
+        }),
+      );
+      const [[lost, red], [kept, green]] = (await Promise.all(looks)) as [string[], string[]];
+      expect([lost, kept]).toEqual(['"✗"', '"✓"']);
+      expect(red).not.toBe(green);
+    });
+
+    test('the lab highlights the next button: the login, the crash, and the login that steps 01 and 02 lost', () => {
+      expect(highlighted).toEqual([[logIn], ['Crash everything'], [logIn]]);
+    });
+
+    test('on a phone, the first screen shows the outcome of every step in words', async () => {
+      const height = 740;
+      await labPage.setViewportSize({ width: 360, height });
+      for (const step of steps) {
+        const word = labPage.locator(rowOf(step)('[data-column="after SIGKILL"] .word'));
+        const box = await word.boundingBox();
+        expect(box?.width, `the word in ${step}`).toBeGreaterThan(20);
+        expect((box?.y ?? height) + (box?.height ?? 0), step).toBeLessThanOrEqual(height);
+      }
+    });
+
+    test('an open row shows the session as it is stored, with what does not belong in it', async () => {
+      await labPage.getByRole('button', { name: '03-knex-sqlite' }).click();
+      const row = rowOf('03-knex-sqlite');
+      await says(labPage, row('.process'), /^process \d+$/);
+      await says(labPage, row('.who'), 'demo');
+      await says(
+        labPage,
+        row('.place-of-row'),
+        /^A row of the sessions table: sid .{8}…, expired 2/,
+      );
+      const marks = labPage.locator(row('mark .why'));
+      expect(await marks.allInnerTexts()).toEqual([
+        '↑ the user name does not belong here',
+        '↑ the password hash does not belong here',
+      ]);
     });
 
     test.for(actOne)('the page of %s has shown the session as it is stored', (step) => {
@@ -160,39 +211,77 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     expect(await focused(page), 'the focus moves to the replacement').toBe('Log out');
 
     await page.goto(lab.url);
-    await says(page, '[data-step="04-minimal-payload"] .who', 'demo');
+    const row = rowOf('04-minimal-payload');
+    await says(page, row('.who'), 'demo');
+    await tabTo(page, '04-minimal-payload');
+    await page.keyboard.press('Enter');
     await tabTo(page, 'Restart step 04');
     await page.keyboard.press('Enter');
-    await says(page, '#news', 'Step 04 is back, and you are still logged in as demo.');
+    await says(page, '#news', 'In step 04, the server is back, and you are still logged in.');
     expect(await focused(page), 'the focus stays').toBe('Restart step 04');
-    const outcome = '#outcomes [data-step="04-minimal-payload"] [data-column="after a restart"]';
-    await says(page, outcome, 'kept');
+    await says(page, row('[data-column="after a restart"]'), 'kept');
+    await page.reload();
+    await says(page, row('[data-column="after a restart"]'), 'kept');
   });
 
-  test('the lab shows that a step was killed elsewhere, and why a step does not start', async () => {
+  test('before anything was tried, the first screen of the lab shows all of an empty table', async () => {
+    const height = 900;
+    const page = await openPage(lab.url, { viewport: { width: 1440, height } });
+    await says(page, '#news', /Log in everywhere\. Then crash everything\.$/);
+    expect(await prominent(page)).toEqual([logIn]);
+    expect(await page.locator('.now').allTextContents()).toEqual(steps.map(() => 'logged out'));
+    const cells = await page.locator('td[data-column]').allTextContents();
+    expect(cells.filter(Boolean), 'outcomes').toEqual([]);
+    const last = await page.locator('.row').last().boundingBox();
+    expect((last?.y ?? height) + (last?.height ?? 0), 'the end of the table').toBeLessThan(height);
+    for (const column of Object.keys(outcomesOf('01-in-memory'))) {
+      const [button, head] = await Promise.all(
+        ['.console button', 'thead th'].map((part) =>
+          page.locator(`${part}[data-column="${column}"]`).boundingBox(),
+        ),
+      );
+      expect(button?.x, `the button above ${column}`).toBeCloseTo(head?.x ?? 0, 0);
+      expect(button?.width).toBeCloseTo(head?.width ?? 0, 0);
+    }
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await barriers(page), colorScheme).toEqual([]);
+    }
+  });
+
+  test('the lab names both steps that were killed elsewhere, and why a step does not start', async () => {
     const step = '02-pruned-memory';
     const [folder = ''] = await foldersOf(lab);
     const file = join(folder, step, 'test.sqlite3');
-    const card = cardOf(step);
+    const row = rowOf(step);
     const page = await openPage(lab.url);
-    await says(page, card('.process'), /^process \d+$/);
-    const processId = (await stateOf(lab)).find((state) => state.step === step)?.processId;
-    if (!processId) throw new Error('It does not run.');
-    process.kill(processId, 'SIGKILL');
-    await says(page, card('.process'), 'down, killed');
+    await says(page, row('.now'), 'logged out');
+    for (const { processId } of (await stateOf(lab)).slice(0, 2)) {
+      if (!processId) throw new Error('It does not run.');
+      process.kill(processId, 'SIGKILL');
+    }
+    const killed = 'the server was killed. Start it in its row.';
+    await says(page, '#news', `In steps 01 and 02, ${killed}`);
+    await says(page, row('.now'), 'server down');
+    await page.getByRole('button', { name: '01-in-memory' }).click();
+    await page.getByRole('button', { name: 'Start step 01', exact: true }).click();
+    await says(page, '#news', `In step 01, the server is back. In step 02, ${killed}`);
     await page.goto(`${lab.url}/${step}/`);
     await says(page, '#headline', 'The server is down.');
 
     await page.goto(lab.url);
+    await page.getByRole('button', { name: step }).click();
+    await says(page, row('.process'), 'down, killed');
+    expect(await prominent(page), 'the button to press').toEqual(['Start']);
     await rename(file, `${file}.away`);
     await mkdir(file);
     const start = page.getByRole('button', { name: 'Start step 02', exact: true });
     await start.click();
-    await says(page, card('.error'), /^Cannot open the database .*DATABASE_URL.*\.$/);
+    await says(page, row('.error'), /^Cannot open the database .*DATABASE_URL.*\.$/);
     await rm(file, { recursive: true });
     await rename(`${file}.away`, file);
     await start.click();
-    await says(page, card('.process'), /^process \d+$/);
+    await says(page, row('.process'), /^process \d+$/);
   });
 
   test('a page notices within 2 seconds that its server is down, and that it is back', async () => {
@@ -241,23 +330,35 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     const step =
       steps.find((step) => outcomesOf(step)['failing database'] === '503, and back') ?? '';
     const number = step.slice(0, 2);
-    const card = cardOf(step);
+    const row = rowOf(step);
     const page = await openPage(lab.url, { breaksDatabase: true });
-    await says(page, card('.process'), /^process \d+$/);
-    const process = await page.locator(card('.process')).textContent();
-    await page.getByRole('button', { name: 'Log in everywhere' }).click();
+    await page.getByRole('button', { name: step }).click();
+    await says(page, row('.process'), /^process \d+$/);
+    const process = await page.locator(row('.process')).textContent();
+    await page.getByRole('button', { name: logIn }).click();
     await says(page, '#news', /^Logged in to steps/);
-    await says(page, card('.who'), 'demo');
+    await says(page, row('.who'), 'demo');
     await page.getByRole('button', { name: `Break database step ${number}` }).click();
-    const news = `The database of step ${number} `;
-    await says(page, '#news', `${news}fails. The server responds with an error.`);
-    await says(page, card('.who'), '(database unavailable)');
+    const failing = 'the database fails, and the server answers with an error.';
+    await says(page, '#news', `In step ${number}, ${failing}`);
+    await says(page, row('.now'), 'database fails');
+    await says(page, row('[data-column="failing database"]'), '503');
     expect(await focused(page), 'the focus stays').toBe(`Restore database step ${number}`);
+    expect(await prominent(page), 'the button to press').toEqual(['Restore database']);
+    for (const [colorScheme, width] of [
+      ['light', 360],
+      ['dark', 1440],
+    ] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      expect(await barriers(page), colorScheme).toEqual([]);
+    }
     await page.keyboard.press('Enter');
-    await says(page, '#news', `${news}is back, and you are still logged in.`);
-    await says(page, card('.who'), 'demo');
-    expect(await page.locator(card('.process')).textContent(), 'restarted').toBe(process);
-    await says(page, `#outcomes [data-step="${step}"] td:last-child`, '503, and back');
+    const back = 'the database is back, and you are still logged in.';
+    await says(page, '#news', `In step ${number}, ${back}`);
+    await says(page, row('.now'), 'logged in');
+    expect(await page.locator(row('.process')).textContent(), 'restarted').toBe(process);
+    await says(page, row('[data-column="failing database"]'), '503, and back');
   });
 
   test.for(['08-hardened', '09-many-servers'])(
@@ -300,6 +401,11 @@ describe.skipIf(isSkipped)('in a real browser', () => {
     await says(page, '#process', 'hidden in production');
     await says(page, '#store-note', /^With NODE_ENV=production, this server does not show/);
   });
+
+  /** The buttons that the lab highlights and shows. */
+  function prominent(page: Page): Promise<string[]> {
+    return page.locator('button.primary:visible').allTextContents();
+  }
 
   /** A page in a window of its own, which closes with the test. */
   async function openPage(url: string, options = {}): Promise<Page> {

@@ -24,7 +24,9 @@ export async function stateOf(
   for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
     const messages = (received + text).split('\n\n');
     received = messages.pop() ?? '';
-    const states = messages.map((message): StepState[] => JSON.parse(message.slice(5)));
+    const states = messages.map((message): StepState[] =>
+      JSON.parse(/^data: (.*)$/m.exec(message)?.[1] ?? ''),
+    );
     const found = states.find(until);
     if (found) return found; // which ends the request
   }

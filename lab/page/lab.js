@@ -1,8 +1,8 @@
 // @ts-check
 /// <reference lib="dom" />
 /// <reference lib="es2024.collection" />
-import { find, make, pause } from '../../steps/shared/page/dom.js';
-import { StepCard } from './step-card.js';
+import { find, make, pause, setText } from '../../steps/shared/page/dom.js';
+import { StepRow } from './step-row.js';
 
 /** @typedef {import('../step-runner.ts').StepState} StepState */
 
@@ -18,11 +18,10 @@ const OUTCOME_TIMEOUT = 15_000;
 /**
  * What the lab measures on each running step, by the action of the button.
  *
- * @type {Record<'logout' | 'reads' | 'day' | 'steal' | 'elsewhere' | 'second', { column: string, running: string, done?: string, sentence: Sentence }>}
+ * @type {Record<string, { running: string, done?: string, sentence: Sentence }>}
  */
 const measurements = {
   logout: {
-    column: 'logout during a request',
     running: 'Uploading a file, and logging out before the upload is complete …',
     sentence: (outcome, steps) =>
       outcome === 'comes back'
@@ -30,19 +29,16 @@ const measurements = {
         : `In ${steps}, the logout was final.`,
   },
   reads: {
-    column: 'writes per 100 reads',
     running: 'Reading 100 times …',
     sentence: (outcome, steps) =>
       `In ${steps}, 100 reads caused ${outcome === '0' ? 'no' : outcome} writes.`,
   },
   day: {
-    column: 'expired sessions',
     running: 'A day passes …',
     done: 'A day has passed, and every session has expired.',
     sentence: (outcome, steps) => `In ${steps}, they are ${outcome}.`,
   },
   steal: {
-    column: 'a stolen table',
     running: 'A thief takes the sessions table and the secret, and makes cookies …',
     done: 'A thief copied every table, and made cookies from it.',
     sentence: (outcome, steps) =>
@@ -52,14 +48,12 @@ const measurements = {
       })[outcome] ?? `In ${steps}, there is no table.`,
   },
   elsewhere: {
-    column: 'a request from another site',
     running: 'A page on another site logs the user out …',
     done: 'A page on another site asked to log the user out.',
     sentence: (outcome, steps) =>
       outcome === 'obeyed' ? `In ${steps}, the server obeyed.` : `In ${steps}, it refused.`,
   },
   second: {
-    column: 'a second machine',
     running: 'A second server starts, on a machine with a disk of its own …',
     done: 'A second server, on a machine with a disk of its own, got your cookie.',
     sentence: (outcome, steps) =>
@@ -67,123 +61,174 @@ const measurements = {
   },
 };
 
-/** @type {Map<string, StepCard>} */
-const cards = new Map();
-/** Whether one of the large buttons is at work. It will announce the outcome. */
-let isBusy = false;
-/** Whether the page has not yet said what to do first. */
-let isWelcome = true;
+/**
+ * What there is to tell of steps, outside the actions above: what goes on, what has failed, what has just changed.
+ *
+ * @type {Record<string, (steps: string) => string>}
+ */
+const sentences = {
+  start: (steps) => `Starting ${steps} …`,
+  stop: (steps) => `Stopping ${steps} …`,
+  restart: (steps) => `Restarting ${steps} …`,
+  crash: (steps) => `Crashing ${steps} …`,
+  break: (steps) => `Breaking the database of ${steps} …`,
+  restore: (steps) => `Restoring the database of ${steps} …`,
+  failed: (steps) => `In ${steps}, the server did not start. Its row says why.`,
+  SIGTERM: (steps) => `In ${steps}, the server has ended. Start it in its row.`,
+  SIGKILL: (steps) => `In ${steps}, the server was killed. Start it in its row.`,
+  error: (steps) => `In ${steps}, the server died of an error. Start it in its row.`,
+  'error again': (steps) => `In ${steps}, the server died of an error again. Start it in its row.`,
+  'database error': (steps) =>
+    `In ${steps}, the server died because its database failed. Repair it in its row.`,
+  'database error again': (steps) =>
+    `In ${steps}, the server died again because its database failed. Repair it in its row.`,
+  failing: (steps) => `In ${steps}, the database fails, and the server answers with an error.`,
+  replaced: (steps) =>
+    `In ${steps}, the server made a new, empty table when it started. Restore the old one in its row.`,
+  back: (steps) => `In ${steps}, the server is back.`,
+  kept: (steps) => `In ${steps}, the server is back, and you are still logged in.`,
+  lost: (steps) => `In ${steps}, the server is back, and you are logged out.`,
+  restored: (steps) => `In ${steps}, the database is back, and you are still logged in.`,
+  'restored, logged out': (steps) => `In ${steps}, the database is back.`,
+  in: (steps) => `You logged in to ${steps}.`,
+  out: (steps) => `You are logged out of ${steps}.`,
+};
+
+/** When a button of a row has done its work. @type {Record<string, (state: StepState, before: StepState) => boolean>} */
+const isDone = {
+  restart: ({ phase, processId }, before) =>
+    phase === 'failed' || (phase === 'up' && processId !== before.processId),
+  crash: ({ phase }) => phase === 'down',
+  start: ({ phase }) => phase === 'failed' || phase === 'up',
+  break: ({ isBroken }) => isBroken,
+  restore: ({ isBroken }) => !isBroken,
+};
+
+/** The columns that the buttons of a row can fill in. @type {Record<string, string>} */
+const columnOf = {
+  restart: 'after a restart',
+  crash: 'after SIGKILL',
+  break: 'failing database',
+};
+
+/** @type {Map<string, StepRow>} */
+const rows = new Map();
+/** The button above the table that is at work. It will announce the outcome. @type {HTMLElement | undefined} */
+let working;
+/** Whether the page has seen every step. */
+let isReady = false;
+/** Whether the lab has stopped. */
+let isGone = false;
+/** What the last button above the table did, as long as nothing else happened. */
+let result = '';
 
 /** @type {NodeListOf<HTMLElement>} */
-const bigButtons = document.querySelectorAll('.console button');
-/** @type {Record<string, () => Promise<void>>} */
+const buttons = document.querySelectorAll('.console button');
+/** @type {Record<string, (steps: StepRow[], column: string) => Promise<string>>} */
 const actions = {
   login: logInEverywhere,
-  restart: () => endEverything('stop'),
-  crash: () => endEverything('crash'),
-  logout: () => measure('logout'),
-  reads: () => measure('reads'),
-  day: () => measure('day'),
-  steal: () => measure('steal'),
-  elsewhere: () => measure('elsewhere'),
-  second: () => measure('second'),
+  stop: (steps) => endEverything(steps, 'stop'),
+  crash: (steps) => endEverything(steps, 'crash'),
   fail: failEveryDatabase,
 };
-for (const button of bigButtons) button.addEventListener('click', () => void press(button));
+for (const button of buttons) button.addEventListener('click', () => void press(button));
 
 const events = new EventSource('lab/events');
-events.addEventListener('message', ({ data }) => {
+events.addEventListener('message', ({ data, lastEventId }) => {
+  // Another lab has other databases: nothing that was seen in the one before is true of it.
+  if (sessionStorage.getItem('lab') !== lastEventId) {
+    sessionStorage.clear();
+    sessionStorage.setItem('lab', lastEventId);
+    if (rows.size > 0) location.reload();
+  }
+  isGone = false;
   /** @type {StepState[]} */
   const states = JSON.parse(data);
   for (const state of states) void show(state);
-  updateButtons();
+  update();
 });
 events.addEventListener('error', () => {
-  announce('The lab has stopped. Run npm start in its terminal, and this page will reconnect.');
+  isGone = true;
+  for (const row of rows.values()) {
+    row.show({ ...row.state, phase: 'down', processId: null, lastEnd: 'SIGTERM' });
+  }
+  update();
 });
 // The reader may have logged in or out on the page of a step.
 window.addEventListener('focus', () => {
-  for (const card of runningCards()) void card.check().then(updateButtons);
+  for (const row of runningRows()) void checkLogin(row);
 });
 
 /** Shows a new state of a step, and what it means for the reader's login. @param {StepState} state */
 async function show(state) {
-  const isExpected = isBusy; // then the button announces what it did
-  const known = cards.get(state.step);
+  const known = rows.get(state.step);
+  const row = known ?? addRow(state);
   const before = known?.state;
-  const card = known ?? new StepCard(state);
-  if (cards.size === 0) showColumns(state.columns);
-  cards.set(state.step, card);
-  card.show(state);
+  row.show(state);
   const isNew = before?.phase !== state.phase || before.processId !== state.processId;
   if (!isNew && before.isBroken === state.isBroken) return;
-  if (state.phase === 'up') await card.check();
-  updateButtons();
-  if (isBusy || isExpected) return;
-  const news = isNew ? newsOfServer(card) : newsOfDatabase(card);
-  if (before && news) announce(news);
-  if (isWelcome && !areStarting()) {
-    isWelcome = false;
-    announce('Log in everywhere. Then crash everything.');
-  }
+  if (before && !working && !row.doing) forgetNews();
+  if (state.phase === 'up') await checkLogin(row);
+}
+
+/** @param {StepState} state */
+function addRow(state) {
+  if (rows.size === 0) addColumns(state.columns);
+  const row = new StepRow(state, (row, action) => void pressOfRow(row, action));
+  rows.set(state.step, row);
+  showColumn(sessionStorage.getItem('column') ?? '');
+  return row;
 }
 
 /** @param {string[]} columns */
-function showColumns(columns) {
-  for (const title of ['step', ...columns]) {
+function addColumns(columns) {
+  for (const title of columns) {
     const head = make('th', title);
     head.scope = 'col';
+    head.dataset.column = title;
     find('#columns').append(head);
   }
 }
 
-/** @param {StepCard} card */
-function newsOfServer({ number, username, fate, state: { phase, lastEnd } }) {
-  if (phase === 'up') {
-    if (fate === 'kept')
-      return `Step ${number} is back, and you are still logged in as ${username}.`;
-    if (fate === 'lost') return `Step ${number} is back, and you are logged out.`;
-    return lastEnd ? `Step ${number} is back.` : '';
-  }
-  if (phase !== 'down') return '';
-  const died = `The server of step ${number} died`;
-  if (lastEnd === 'database error') return `${died} because its database failed.`;
-  return lastEnd === 'error' ? `${died} after an error.` : `Step ${number} is down.`;
+/** @param {StepRow} row */
+async function checkLogin(row) {
+  const { username } = row;
+  await row.check();
+  if (row.username !== username && !working) result = '';
+  update();
 }
 
-/** @param {StepCard} card */
-function newsOfDatabase({ number, username, state: { phase, isBroken } }) {
-  if (phase !== 'up') return '';
-  const database = `The database of step ${number}`;
-  if (isBroken) return `${database} fails. The server responds with an error.`;
-  return `${database} is back${username ? ', and you are still logged in' : ''}.`;
+/** @param {StepRow[]} steps */
+async function logInEverywhere(steps, column = '') {
+  await Promise.all(steps.map((row) => row.logIn(demo)));
+  const loggedIn = steps.filter(({ username }) => username);
+  return tellOutcomes(
+    loggedIn,
+    ({ outcomes }) => outcomes[column],
+    (outcome, steps) =>
+      `In ${steps}, the session holds the user's ${listWords(outcome.split(', '))}.`,
+    `Logged in to ${listSteps(loggedIn)} as ${demo.username}.`,
+  );
 }
 
-async function logInEverywhere() {
-  const running = runningCards();
-  await Promise.all(running.map((card) => card.logIn(demo)));
-  const loggedIn = running.filter(({ username }) => username);
-  announce(`Logged in to ${listSteps(loggedIn)} as ${demo.username}. Now crash everything.`);
-}
-
-/** @param {StepCard[]} some */
+/** @param {StepRow[]} some */
 async function logInWhereMissing(some) {
   const loggedOut = some.filter(({ username }) => !username);
-  await Promise.all(loggedOut.map((card) => card.logIn(demo)));
+  await Promise.all(loggedOut.map((row) => row.logIn(demo)));
 }
 
-/** @param {'stop' | 'crash'} action */
-async function endEverything(action) {
-  const running = runningCards();
-  await logInWhereMissing(running); // or there would be no login to keep or to lose
-  const hadLogin = running.some(({ username }) => username);
-  await Promise.all(running.map((card) => card.act(action)));
+/** @param {StepRow[]} steps @param {'stop' | 'crash'} action */
+async function endEverything(steps, action) {
+  announce(action === 'crash' ? 'Killing every server …' : 'Stopping every server …');
+  await logInWhereMissing(steps); // or there would be no login to keep or to lose
+  const hadLogin = steps.some(({ username }) => username);
+  await Promise.all(steps.map((row) => row.act(action)));
   announce('All servers are down.');
   await pause(DOWNTIME);
   announce('The servers are starting again …');
-  await startAgain(running);
-  announceOutcomes(
-    running,
+  await startAgain(steps);
+  return tellOutcomes(
+    steps,
     ({ fate, state }) => (state.error ? 'failed' : fate),
     (outcome, steps) => {
       if (outcome === 'kept') return `You are still logged in to ${steps}.`;
@@ -194,35 +239,33 @@ async function endEverything(action) {
   );
 }
 
-/** @param {keyof typeof measurements} action */
-async function measure(action) {
-  const { column, running, done, sentence } = measurements[action];
-  const steps = runningCards();
+/** @param {string} action @param {StepRow[]} steps @param {string} column */
+async function measure(action, steps, column) {
+  const { running = '', done, sentence = () => '' } = measurements[action] ?? {};
   announce(running);
-  for (const card of steps) card.record(column);
   await Promise.all(
-    steps.map(async (card) => {
-      card.record(column, await card.act(action));
-      await card.check(); // a day ends the reader's login
+    steps.map(async (row) => {
+      row.record(column, await row.act(action));
+      await row.check(); // a day ends the reader's login
     }),
   );
-  announceOutcomes(steps, ({ outcomes }) => outcomes[column], sentence, done);
+  return tellOutcomes(steps, ({ outcomes }) => outcomes[column], sentence, done);
 }
 
-async function failEveryDatabase() {
-  const column = 'failing database';
-  const steps = runningCards();
+/** @param {StepRow[]} steps @param {string} column */
+async function failEveryDatabase(steps, column) {
   announce('Breaking every database …');
   await logInWhereMissing(steps); // visitors without a session need no database
-  for (const card of steps) card.record(column);
-  await Promise.all(steps.map((card) => card.act('break')));
+  await Promise.all(steps.map((row) => row.act('break').then(() => row.check())));
   await until(() => steps.every(({ outcomes }) => outcomes[column]));
   await pause(DOWNTIME); // a server may answer first, and then die
   announce('Restoring every database …');
-  await Promise.all(steps.map((card) => card.act('restore')));
+  await Promise.all(steps.map((row) => row.act('restore')));
   await startAgain(steps.filter(({ state }) => state.phase !== 'up'));
-  await until(() => steps.every(({ outcomes }) => outcomes[column] !== '503'));
-  announceOutcomes(
+  await until(() =>
+    steps.every(({ outcomes, state }) => outcomes[column] !== '503' && !state.isBroken),
+  );
+  return tellOutcomes(
     steps,
     ({ outcomes }) => outcomes[column],
     (outcome, steps) => {
@@ -234,29 +277,29 @@ async function failEveryDatabase() {
   );
 }
 
-/** Starts steps, and waits until each shows what happened to its login. @param {StepCard[]} some */
+/** Starts steps, and waits until each shows what happened to its login. @param {StepRow[]} some */
 async function startAgain(some) {
-  await Promise.all(some.map((card) => card.act('start')));
+  await Promise.all(some.map((row) => row.act('start')));
   await until(() => some.every(({ state: { phase } }) => phase === 'up' || phase === 'failed'));
-  await Promise.all(some.map((card) => card.check()));
+  await Promise.all(some.map((row) => row.check()));
 }
 
 /**
- * Announces one sentence for each outcome.
+ * One sentence for each outcome.
  *
- * @param {StepCard[]} some
- * @param {(card: StepCard) => string | undefined} outcomeOf cards without an outcome are left out.
+ * @param {StepRow[]} some
+ * @param {(row: StepRow) => string | undefined} outcomeOf rows without an outcome are left out.
  * @param {Sentence} sentence
  * @param {string} [introduction]
  */
-function announceOutcomes(some, outcomeOf, sentence, introduction) {
+function tellOutcomes(some, outcomeOf, sentence, introduction) {
   const sentences = [...Map.groupBy(some, outcomeOf)].map(
-    ([outcome, cards]) => outcome && sentence(outcome, listSteps(cards)),
+    ([outcome, rows]) => outcome && sentence(outcome, listSteps(rows)),
   );
-  announce([introduction, ...sentences].filter(Boolean).join(' '));
+  return [introduction, ...sentences].filter(Boolean).join(' ');
 }
 
-/** In words: steps 01, 02 and 04 to 07. @param {StepCard[]} some */
+/** In words: steps 01, 02 and 04 to 07. @param {StepRow[]} some */
 function listSteps(some) {
   /** @type {string[][]} */
   const runs = [];
@@ -266,48 +309,139 @@ function listSteps(some) {
     else runs.push([number]);
   }
   const parts = runs.flatMap((run) => (run.length > 2 ? `${run[0]} to ${run.at(-1)}` : run));
-  const list = new Intl.ListFormat('en-GB').format(parts) || 'none';
+  const list = listWords(parts) || 'none';
   return some.length === 1 ? `step ${list}` : `steps ${list}`;
 }
 
+/** @param {string[]} words */
+function listWords(words) {
+  return new Intl.ListFormat('en-GB').format(words);
+}
+
 function areStarting() {
-  return [...cards.values()].some(
+  return [...rows.values()].some(
     ({ state: { phase } }) => phase === 'waiting' || phase === 'starting',
   );
 }
 
-function runningCards() {
-  return [...cards.values()].filter(({ state }) => state.phase === 'up');
+function runningRows() {
+  return [...rows.values()].filter(({ state }) => state.phase === 'up');
 }
 
-/** One action at a time. @param {HTMLElement} button */
+/** Does something to every running step; one action at a time. @param {HTMLElement} button */
 async function press(button) {
   if (button.ariaDisabled === 'true') return;
-  isBusy = true;
-  isWelcome = false; // the reader knows what to do
-  updateButtons();
+  const { action = '', column = '' } = button.dataset;
+  const steps = runningRows();
+  working = button;
+  forgetNews();
+  showColumn(column);
+  for (const row of steps) row.awaitOutcome(column);
+  update();
   try {
-    await actions[button.dataset.action ?? '']?.();
+    result = await (actions[action]?.(steps, column) ?? measure(action, steps, column));
   } finally {
-    isBusy = false;
-    updateButtons();
+    for (const row of steps) if (!row.outcomes[column]) row.record(column);
+    for (const row of rows.values()) row.change = undefined; // the result has told it
+    working = undefined;
+    update();
   }
 }
 
-/** Enables the large buttons when they can work, and highlights the next one. */
-function updateButtons() {
-  const all = [...cards.values()];
-  const isReady = !isBusy && !areStarting() && runningCards().length > 0;
-  const hasLogin = all.some(({ username }) => username) && !all.some(({ fate }) => fate === 'lost');
-  for (const button of bigButtons) {
-    button.ariaDisabled = String(!isReady);
-    button.classList.toggle('primary', button.dataset.action === (hasLogin ? 'crash' : 'login'));
+/** Does something to one step. @param {StepRow} row @param {string} action */
+async function pressOfRow(row, action) {
+  const before = row.state;
+  const column = columnOf[action];
+  if (column) showColumn(column);
+  forgetNews();
+  row.doing = action;
+  update();
+  await row.act(action);
+  await until(() => isDone[action]?.(row.state, before) ?? true);
+  if (row.state.phase === 'up') await row.check();
+  row.doing = undefined;
+  update();
+}
+
+/** Marks a column as the one that a narrow screen shows. @param {string} column */
+function showColumn(column) {
+  sessionStorage.setItem('column', column);
+  for (const cell of document.querySelectorAll('[data-column]')) {
+    cell.toggleAttribute('data-current', cell.getAttribute('data-column') === column);
   }
+}
+
+function update() {
+  tellNews();
+  updateButtons();
+}
+
+/** Enables the buttons above the table when they can work, and highlights the next one. */
+function updateButtons() {
+  const isEnabled = isReady && !working && !areStarting() && runningRows().length > 0;
+  const next = working ?? (isEnabled ? nextButton() : undefined);
+  for (const button of buttons) {
+    button.ariaDisabled = String(!isEnabled);
+    button.toggleAttribute('data-working', button === working);
+    const wasNext = button.classList.contains('primary');
+    button.classList.toggle('primary', button === next);
+    if (button !== next || wasNext) continue;
+    // On a narrow screen, only the buttons scroll.
+    const { parentElement: strip, offsetLeft, offsetWidth } = button;
+    strip?.scrollTo({ left: offsetLeft - (strip.clientWidth - offsetWidth) / 2 });
+  }
+}
+
+/** The next button to press above the table: the login if one is missing, then the crash, then what was not tried. */
+function nextButton() {
+  const steps = [...rows.values()];
+  if (steps.some(({ repair }) => repair)) return undefined; // that comes first
+  const [login, ...threats] = buttons;
+  if (steps.some(({ username }) => !username)) return login;
+  const untried = threats.filter(
+    ({ dataset: { column = '' } }) => !steps.every(({ outcomes }) => outcomes[column]),
+  );
+  return untried.find(({ dataset }) => dataset.action === 'crash') ?? untried[0];
+}
+
+/** Says what is true now, in the order of its importance: what goes on or has failed, then what was done last. */
+function tellNews() {
+  if (working) return; // the button tells
+  const all = [...rows.values()];
+  if (isGone) {
+    return announce(
+      'The lab has stopped. Run npm start in its terminal, and this page will reconnect.',
+    );
+  }
+  const known = all.filter(({ isKnown }) => isKnown);
+  isReady ||= known.length === all.length;
+  if (!isReady) return announce(`Starting the servers: ${known.length} of ${all.length} …`);
+  const news = tellOutcomes(
+    all,
+    (row) => row.news,
+    (name, steps) => sentences[name]?.(steps) ?? '',
+  );
+  announce([news, result, news ? '' : hint()].filter(Boolean).join(' '));
+}
+
+/** What to do next, where the highlighted button does not say it. */
+function hint() {
+  const next = nextButton();
+  if (!next) return 'You have tried everything.';
+  if (result) return '';
+  if (next !== buttons[0]) return `Next: ${next.textContent}.`;
+  return 'Each row is a step of the tutorial, running a server of its own. Log in everywhere. Then crash everything.';
 }
 
 /** @param {string} text */
 function announce(text) {
-  find('#news').textContent = text;
+  setText('#news', text);
+}
+
+/** What happened before is no longer news. */
+function forgetNews() {
+  result = '';
+  for (const row of rows.values()) row.change = undefined;
 }
 
 /** @param {() => boolean} condition */

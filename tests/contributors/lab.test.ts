@@ -7,7 +7,7 @@ import { readStep } from '#steps/shared/step.ts';
 import { launchChromium } from '#tools/chromium.ts';
 import type { ServerProcess } from '#tools/server-process.ts';
 import { stepFolder, stepNames as steps } from '#tools/steps.ts';
-import { openWindow, says } from '../browser-window.ts';
+import { barriers, openWindow, says } from '../browser-window.ts';
 import { areUp, foldersOf, processesOf, startLab, stateOf } from '../running-lab.ts';
 
 const outcomesOf = (step: string) => readStep(stepFolder(step)).outcomes;
@@ -31,12 +31,12 @@ describe('in the lab', { timeout: 180_000 }, () => {
   test('the large buttons fill in the table as npm run compare does', async () => {
     await press('Log in everywhere', /^Logged in to steps 01 to \d\d as demo\./);
     await press(
-      'Log out during an upload',
+      'Log out during a request',
       /In steps? .*, the end of the upload brought the login/,
     );
     await press('Read 100 times', /In steps 03 to 06, 100 reads caused 100 writes\./);
     await press(
-      'Steal every table',
+      'Steal the table',
       /^A thief copied every table, and made cookies from it\. .*In steps 03 to 07, the cookies open /,
     );
     await press(
@@ -47,12 +47,11 @@ describe('in the lab', { timeout: 180_000 }, () => {
       'Ask a second machine',
       /In steps 01 to 08, it knows nobody\. In step 09, it knows you\./,
     );
-    const users = await labPage.locator('.who').allTextContents();
-    expect(new Set(users), 'the login in the browser').toEqual(new Set(['demo']));
+    expect(await logins(), 'the login in the browser').toEqual(new Set(['logged in']));
     const died =
       /^The failure did not affect steps 01 and 02\. In steps 03 and 04, the process died, /;
-    await press('Fail every database', died);
-    await says(labPage, '.step[data-step="03-knex-sqlite"] .fate', /^keptStarted again: /);
+    await press('Break the database', died);
+    await says(labPage, 'tbody[data-step="03-knex-sqlite"] .fate', /^kept Started again: /);
     await press('Crash everything', /^You are logged out of steps 01 and 02\./);
     // Without logging in again: the lab does that where the crash ended the login.
     await press('Restart everything', /^You are logged out of steps 01 and 02\./);
@@ -60,33 +59,83 @@ describe('in the lab', { timeout: 180_000 }, () => {
       'Let a day pass',
       /every session has expired\. In step 01, they are left in the store\./,
     );
-    expect(await labPage.locator('.who').allTextContents()).not.toContain('demo');
+    expect(await logins(), 'after a day').toEqual(new Set(['logged out']));
 
-    const table = await labPage.locator('.table tr').all();
-    const cells = table.map((row) => row.locator('th, td').allTextContents());
+    const table = await labPage.locator('thead tr, .row').all();
+    const cells = table.map((row) => row.locator('th, td:not(.now)').allTextContents());
     expect(await Promise.all(cells)).toEqual([
-      ['step', ...Object.keys(outcomesOf('01-in-memory'))],
+      ['step', 'now', ...Object.keys(outcomesOf('01-in-memory'))],
       ...steps.map((step) => [step, ...Object.values(outcomesOf(step))]),
     ]);
   });
 
-  test('the server of step 04 dies after Break, and its card says why', async () => {
-    const card = (part: string) => `.step[data-step="04-minimal-payload"] ${part}`;
-    await press('Log in everywhere', /^Logged in to steps/);
-    await says(labPage, card('.who'), 'demo');
-    await press(
-      'Break database step 04',
-      'The server of step 04 died because its database failed.',
-    );
-    await says(labPage, card('.process'), 'down: its database failed');
-    await labPage.getByRole('button', { name: 'Restore database step 04' }).click();
-    await labPage.getByRole('button', { name: 'Start step 04', exact: true }).click();
-    await says(labPage, card('.fate'), /^kept/);
+  test('once everything was tried and you are logged in again, nothing is left to press', async () => {
+    const primary = labPage.locator('button.primary');
+    expect(await primary.allTextContents(), 'a day has ended every login').toEqual([
+      'Log in everywhere',
+    ]);
+    await press('Log in everywhere', /^Logged in to steps .* You have tried everything\.$/);
+    expect(await primary.count()).toBe(0);
   });
+
+  test.for([
+    ['light', 1440],
+    ['dark', 1440],
+    ['light', 800],
+    ['dark', 360],
+  ] as const)(
+    'axe finds nothing serious in the full table, in %s, %i pixels wide, and nothing is wider',
+    async ([colorScheme, width]) => {
+      await labPage.setViewportSize({ width, height: 900 });
+      await labPage.emulateMedia({ colorScheme });
+      expect(await barriers(labPage)).toEqual([]);
+      expect(await labPage.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+    },
+  );
+
+  test('the server of step 04 dies after Break, and again, and the lab says so each time', async () => {
+    const row = (part: string) => `tbody[data-step="04-minimal-payload"] ${part}`;
+    const click = (name: string) => labPage.getByRole('button', { name, exact: true }).click();
+    const died = (again: string) =>
+      `In step 04, the server died${again} because its database failed. Repair it in its row.`;
+    await labPage.reload(); // and forget that it has died before
+    await press('Log in everywhere', /^Logged in to steps/);
+    await click('04-minimal-payload');
+    await press('Break database step 04', died(''));
+    await says(labPage, row('.now'), 'server down');
+    await says(labPage, row('.process'), 'down: its database failed');
+    const colour = await labPage
+      .locator(row('.now'))
+      .evaluate((now) => getComputedStyle(now).color);
+    await click('Restore database step 04');
+    await click('Start step 04');
+    await says(labPage, '#news', 'In step 04, the server is back, and you are still logged in.');
+    await click('05-failing-database');
+    await press('Break database step 05', /^In step 05, the database fails, /);
+    const other = 'tbody[data-step="05-failing-database"] .now';
+    expect(await labPage.locator(other).evaluate((now) => getComputedStyle(now).color)).not.toBe(
+      colour,
+    );
+    await click('Break database step 04');
+    await says(
+      labPage,
+      '#news',
+      `${died(' again')} In step 05, the database fails, and the server answers with an error.`,
+    );
+    await click('Restore database step 05');
+    await click('Restore database step 04');
+    await click('Start step 04');
+    await says(labPage, row('.now'), 'logged in');
+  });
+
+  /** What the lab says of the logins. */
+  async function logins(): Promise<Set<string>> {
+    return new Set(await labPage.locator('.now').allTextContents());
+  }
 
   /** Presses a button, and waits for the news. Starting every step again takes long. */
   async function press(name: string, news: string | RegExp): Promise<void> {
-    await labPage.getByRole('button', { name }).click();
+    await labPage.getByRole('button', { name, exact: true }).click();
     await says(labPage, '#news', news, 45_000);
   }
 });
