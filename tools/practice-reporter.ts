@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 import { readStep } from '#steps/shared/step.ts';
@@ -29,7 +29,7 @@ export default class PracticeReporter implements Reporter {
 
   onWatcherRerun(_files: string[], saved?: string): void {
     this.#vitest?.logger.clearFullScreen();
-    if (saved) print(`You saved ${relative(root, saved)}.`);
+    if (saved) print(`You saved ${relative(root, resolve(root, saved))}.`);
   }
 
   onTestRunStart(): void {

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readStep } from '#steps/shared/step.ts';
 import { command, UsageError } from './command.ts';
 import { runInTerminal } from './processes.ts';
 import { findStep, numberOf, practice, root, stepFolder, stepNames } from './steps.ts';
+import { makeTemporaryFolder } from './temporary.ts';
 
 // npm run practice 3: write step 3 yourself, starting from step 2. Without a number: continue.
 // Options are passed to vitest: npm run practice -- --bail=0 does not stop at a failing test.
@@ -12,7 +13,10 @@ await command(async () => {
   const words = process.argv.slice(2);
   const options = words.filter((word) => word.startsWith('-'));
   const [step, ...more] = words.filter((word) => !word.startsWith('-'));
-  if (more.length > 0) throw new UsageError('Give one step: npm run practice 3.');
+  if (more.length > 0)
+    throw new UsageError(
+      'Give one step: npm run practice 3. The value of an option follows an equals sign: --testNamePattern=login.',
+    );
   const folder = findStep(step ?? practice); // to continue, there must be one
   if (folder !== practice) await begin(folder);
   await runTests(options);
@@ -88,8 +92,13 @@ async function runTests(options: string[]): Promise<void> {
   const isGiven = (name: string) => options.some((option) => option.startsWith(name));
   if (!isGiven('--bail')) args.push('--bail=1');
   if (!isGiven('--reporter')) args.push(`--reporter=${join(root, 'tools/practice-reporter.ts')}`);
+  // vitest and a server that is killed leave files behind. They are in this folder, and go with it.
+  const { path, remove } = await makeTemporaryFolder('practice-');
+  await chmod(path, 0o711); // PostgreSQL runs as another user if you are root
+  const env = { TMPDIR: path, TEMP: path, TMP: path };
   // A store that gets no knex opens a file in the working directory.
-  process.exitCode = await runInTerminal(args, stepFolder(practice));
+  process.exitCode = await runInTerminal(args, { cwd: stepFolder(practice), env });
+  await remove();
   if (process.stdin.isTTY || isGiven('--watch')) return;
   console.log(
     'Without a terminal, the tests run once. Type npm run practice again, or npm run practice -- --watch.',

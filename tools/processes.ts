@@ -33,11 +33,10 @@ export function runScript(script: string, args: string[] = [], options: Options 
 /**
  * Runs Node in the user's terminal. A Ctrl-C reaches both processes; this one waits for the other.
  *
- * @param cwd its working directory.
  * @returns the exit code.
  */
-export async function runInTerminal(args: string[], cwd = root): Promise<number> {
-  const child = execa(process.execPath, args, { ...settings, cwd, stdio: 'inherit' });
+export async function runInTerminal(args: string[], options: Options = {}): Promise<number> {
+  const child = execa(process.execPath, args, { ...settings, ...options, stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return (await child).exitCode ?? 1;
 }
