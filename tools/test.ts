@@ -46,7 +46,7 @@ function filterOf(word: string): string {
 function sayWhatWasNotRun(): void {
   if (!findChromium()) console.log(`Not run: the tests of the pages in a browser. ${howToGetOne}`);
   console.log(
-    'Not run: the checks for contributors, which test the text, the practice and the tests themselves. ' +
+    'Not run: the checks for contributors, which test the text, the lab, the practice and the tests themselves. ' +
       'CONTRIBUTING.md lists them.',
   );
 }
