@@ -109,7 +109,7 @@ async function makeDatabase(step: string, path: string) {
 async function logIn(url: string): Promise<string> {
   const browser = new Browser(url);
   const { status } = await browser.logIn(demo);
-  if (status !== 200) throw new Error(`The login was answered with ${status}.`);
+  if (status !== 200) throw new Error(`The login got a ${status}.`);
   return browser.cookie ?? '';
 }
 

@@ -21,7 +21,7 @@ export function findStep(name: string | undefined): string {
   if (name === practice) {
     if (existsSync(stepFolder(practice))) return practice;
     throw new UsageError(
-      'There is no practice yet. Begin one, for example of step 3: npm run practice 3.',
+      'There is no practice yet. Begin one, for example with step 3: npm run practice 3.',
     );
   }
   const step = stepNames.find((step) => step === name || numberOf(step) === Number(name));

@@ -25,7 +25,7 @@ const measurements = {
     running: 'Uploading a file, and logging out before the upload is complete …',
     sentence: (outcome, steps) =>
       outcome === 'comes back'
-        ? `In ${steps}, the end of the upload brought the login back.`
+        ? `In ${steps}, the login came back when the upload ended.`
         : `In ${steps}, the logout was final.`,
   },
   reads: {
@@ -48,7 +48,7 @@ const measurements = {
       })[outcome] ?? `In ${steps}, there is no table.`,
   },
   elsewhere: {
-    running: 'A page on another site logs the user out …',
+    running: 'A page on another site tries to log the user out …',
     done: 'A page on another site asked to log the user out.',
     sentence: (outcome, steps) =>
       outcome === 'obeyed' ? `In ${steps}, the server obeyed.` : `In ${steps}, it refused.`,

@@ -14,7 +14,7 @@ export const ownPageOnly: RequestHandler = (req, _res, next) => {
   const isOwnHost = namesThisMachine(host, req.socket.localPort);
   const isOwnPage = origin === undefined || origin === `http://${host}`;
   if (!isOwnHost || !isOwnPage || !['same-origin', 'none'].includes(String(site))) {
-    throw createError(403, 'This address answers only pages of this server.');
+    throw createError(403, 'Only pages of this server may use this address.');
   }
   next();
 };

@@ -143,7 +143,7 @@ function showStoreOf(ended) {
     showNote(
       `The rows are still in the database. This is what the server showed at ${clock(inspectedAt)}.`,
     );
-  } else showNote('When the server runs, you see here what it stores.');
+  } else showNote('When the server runs, this shows what it stores.');
 }
 
 /** Reports what happened since the page last knew who is logged in. @param {Inspection | undefined} inspection */
@@ -231,7 +231,7 @@ async function logOut() {
   localStorage.removeItem(expiryKey);
   form.reset();
   if (!(await showLogin())) return;
-  const detail = 'The server deleted your session, and your browser the cookie.';
+  const detail = 'The server deleted your session, and your browser deleted the cookie.';
   report('calm', 'You logged out.', detail);
 }
 
