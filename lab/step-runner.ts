@@ -98,7 +98,11 @@ export class StepRunner {
       const { status } = await browser.logIn(demo);
       const { step } = this.state;
       if (status !== 200) throw new Error(`The demo login at ${step} got ${status}.`);
-      return work({ step, server: this.#server, browser, database: this.#database });
+      try {
+        return await work({ step, server: this.#server, browser, database: this.#database });
+      } finally {
+        await browser.logOut().catch(() => {}); // it may be logged out already, or its server may be down
+      }
     });
   }
 

@@ -37,7 +37,9 @@ await command(async () => {
     );
   }
   const again = `Start it with npm run step ${step === practice ? practice : numberOf(step)}, log in, and run this command again.`;
-  const none = new UsageError(`${step} has no database yet. ${again}`);
+  const none = new UsageError(
+    `${step} has no database yet. ${again} (The lab uses databases of its own: open a row there.)`,
+  );
   if (store === 'postgresql') {
     const folder = ownPostgresFolder(step);
     if (!postgresUrl(step) && !hasData(folder)) throw none;

@@ -23,6 +23,7 @@ const OUTCOME_TIMEOUT = 15_000;
 const measurements = {
   logout: {
     running: 'Uploading a file, and logging out before the upload is complete …',
+    done: 'The lab logged in once more for this, so your own login stays.',
     sentence: (outcome, steps) =>
       outcome === 'comes back'
         ? `In ${steps}, the login came back when the upload ended.`
@@ -35,12 +36,12 @@ const measurements = {
   },
   day: {
     running: 'A day passes …',
-    done: 'A day has passed, and every session has expired.',
+    done: 'A day has passed, and every session has expired. The clocks of the steps stay a day ahead.',
     sentence: (outcome, steps) => `In ${steps}, they are ${outcome}.`,
   },
   steal: {
     running: 'A thief takes the sessions table and the secret, and makes cookies …',
-    done: 'A thief copied every table, and made cookies from it.',
+    done: 'A thief copied every sessions table, and made cookies from it.',
     sentence: (outcome, steps) =>
       ({
         'opens sessions': `In ${steps}, the cookies open the sessions.`,
@@ -49,7 +50,7 @@ const measurements = {
   },
   elsewhere: {
     running: 'A page on another site tries to log the user out …',
-    done: 'A page on another site asked to log the user out.',
+    done: 'A page on another site asked to log out a second session, which the lab had started.',
     sentence: (outcome, steps) =>
       outcome === 'obeyed' ? `In ${steps}, the server obeyed.` : `In ${steps}, it refused.`,
   },
@@ -79,9 +80,10 @@ const sentences = {
   error: (steps) => `In ${steps}, the server died of an error. Start it in its row.`,
   'error again': (steps) => `In ${steps}, the server died of an error again. Start it in its row.`,
   'database error': (steps) =>
-    `In ${steps}, the server died because its database failed. Repair it in its row.`,
+    `In ${steps}, the server died because its database failed. Restore it in its row.`,
   'database error again': (steps) =>
-    `In ${steps}, the server died again because its database failed. Repair it in its row.`,
+    `In ${steps}, the server died again because its database failed. Restore it in its row.`,
+  repaired: (steps) => `In ${steps}, the database is back. Start the server in its row.`,
   failing: (steps) => `In ${steps}, the database fails, and the server answers with an error.`,
   replaced: (steps) =>
     `In ${steps}, the server made a new, empty table when it started. Restore the old one in its row.`,
@@ -410,7 +412,7 @@ function tellNews() {
   const all = [...rows.values()];
   if (isGone) {
     return announce(
-      'The lab has stopped. Run npm start in its terminal, and this page will reconnect.',
+      'The lab has stopped, and deleted its databases. Run npm start in its terminal, and begin again.',
     );
   }
   const known = all.filter(({ isKnown }) => isKnown);
@@ -427,7 +429,7 @@ function tellNews() {
 /** What to do next, where the highlighted button does not say it. */
 function hint() {
   const next = nextButton();
-  if (!next) return 'You have tried everything.';
+  if (!next) return 'You have tried everything. TUTORIAL.md explains why.';
   if (result) return '';
   if (next !== buttons[0]) return `Next: ${next.textContent}.`;
   return 'Each row is a step of the tutorial, running a server of its own. Log in everywhere. Then crash everything.';

@@ -124,6 +124,7 @@ export class StepRow {
     if (phase === 'stopping') return 'stop';
     if (phase === 'failed') return 'failed';
     if (phase === 'down') {
+      if (lastEnd === 'database error' && !this.state.isBroken) return 'repaired';
       const isAgain = lastEnd?.includes('error') && this.#deaths > 1;
       return isAgain ? `${lastEnd} again` : `${lastEnd}`;
     }
@@ -170,7 +171,7 @@ export class StepRow {
 
   /** Asks the step who is logged in. In a new process, the response shows what happened to the login. */
   async check() {
-    const { state, username } = this;
+    const { state } = this;
     const { step, processId, isBroken } = state;
     const me = await send('GET', `${step}/api/me`);
     const inspected = me.status < 500 ? await send('GET', `${step}/inspect`) : me;
@@ -179,6 +180,7 @@ export class StepRow {
 
     this.#recordFailure(me.status);
     this.#isFailing = inspected.status !== 200;
+    const { username } = this;
     const before = this.#checked;
     this.#checked = state;
     if (!this.#isFailing) {
@@ -237,6 +239,13 @@ export class StepRow {
     } else if (status === 200 && outcome === '503') this.record(failingDatabase, '503, and back');
   }
 
+  /** What is left of the sessions while the server is down. */
+  get #afterTheEnd() {
+    return this.state.store === 'memory'
+      ? 'The sessions ended with the server.'
+      : 'The server is down, but the rows are still in the database.';
+  }
+
   /** Shows whether the server runs, and who is logged in. */
   #showCondition() {
     const { phase, processId, lastEnd } = this.state;
@@ -261,7 +270,8 @@ export class StepRow {
     const who = this.username ?? 'nobody';
     const isReadable = condition === 'in' || condition === 'out';
     this.#text('.who', isReadable ? who : `(${now})`);
-    if (!isReadable) this.#showSession({}, `Cannot be read: ${now}.`);
+    if (!isReadable)
+      this.#showSession({}, condition === 'down' ? this.#afterTheEnd : `Cannot be read: ${now}.`);
   }
 
   /**
@@ -306,7 +316,7 @@ export class StepRow {
 /** @param {Inspection['row'] | undefined} row */
 function placeOf(row) {
   if (!row) return 'In the memory of the server:';
-  return `A row of the ${row.table} table: sid ${row.sid}, expired ${row.expired}, sess:`;
+  return `A row of the ${row.table} table: sid is ${row.sid}, expired (when it ends) is ${row.expired}, and sess is:`;
 }
 
 /** @param {string | undefined} outcome */

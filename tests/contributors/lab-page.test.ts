@@ -135,7 +135,7 @@ describe.skipIf(isSkipped)('the lab, in a real browser', () => {
       await says(
         labPage,
         row('.place-of-row'),
-        /^A row of the sessions table: sid .{8}…, expired 2/,
+        /^A row of the sessions table: sid is .{8}…, expired \(when it ends\) is 2/,
       );
       const marks = labPage.locator(row('mark .why'));
       expect(await marks.allInnerTexts()).toEqual([
