@@ -13,7 +13,7 @@ import { manyServers, usePostgres } from './postgres-of-step.ts';
 import { findStep, root, stepFolder } from './steps.ts';
 
 // npm run move 8: copies users, live sessions and devices from the SQLite file of a step into the PostgreSQL of step 9,
-// so that nobody is logged out. npm run move file:PATH: the same from any file that step 8 has opened.
+// so nobody is logged out. npm run move file:PATH: the same from any file that step 8 has opened.
 await command(async () => {
   const [from, ...more] = process.argv.slice(2);
   if (from === undefined || more.length > 0) {

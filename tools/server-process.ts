@@ -90,7 +90,7 @@ export class ServerProcess extends ChildProcess {
   }
 
   /**
-   * Lets a day and two hours pass without a request in a process with a preloaded clock, so that all
+   * Lets a day and two hours pass without a request in a process with a preloaded clock, so all
    * sessions expire.
    *
    * @param database for which time passes as well.
@@ -115,7 +115,7 @@ export class ServerProcess extends ChildProcess {
     return this.ask({ advance: duration });
   }
 
-  /** Counts without a cookie, so that no session's expiry moves. */
+  /** Counts without a cookie, so no session's expiry moves. */
   async countSessions(): Promise<number> {
     const response = await fetch(`${this.url}/inspect`);
     const { store } = (await response.json()) as { store: { sessions: number } };

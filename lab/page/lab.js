@@ -8,7 +8,7 @@ import { StepRow } from './step-row.js';
 
 const demo = { username: 'demo', password: 'demo-password' };
 
-/** How long, in milliseconds, servers or databases stay down, so that the reader can see it. */
+/** How long, in milliseconds, servers or databases stay down, so the reader can see it. */
 const DOWNTIME = 800;
 /** How long, in milliseconds, the page waits for the outcome of an action. */
 const OUTCOME_TIMEOUT = 15_000;
@@ -63,7 +63,7 @@ const measurements = {
 };
 
 /**
- * What there is to tell of steps, outside the actions above: what goes on, what has failed, what has just changed.
+ * News of steps, apart from the actions above: what is going on, what has failed, what has just changed.
  *
  * @type {Record<string, (steps: string) => string>}
  */

@@ -275,7 +275,7 @@ export class StepRow {
   }
 
   /**
-   * The buttons stay, and only what they do changes, so that the focus is never lost. The attribute
+   * The buttons stay, and only what they do changes, so the focus is never lost. The attribute
    * `disabled` would lose it, too.
    *
    * @param {number} position
