@@ -36,7 +36,7 @@ const measurements = {
   },
   day: {
     running: 'A day passes …',
-    done: 'A day has passed, and every session has expired. The clocks of the steps stay a day ahead.',
+    done: 'A day has passed, and every session has expired. (Only the clocks of the steps moved, so dates there may be a day ahead.)',
     sentence: (outcome, steps) => `In ${steps}, they are ${outcome}.`,
   },
   steal: {

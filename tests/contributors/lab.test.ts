@@ -55,7 +55,7 @@ describe('in the lab', { timeout: 180_000 }, () => {
     await press('Crash everything', /^You are logged out of steps 01 and 02\./);
     // Without logging in again: the lab does that where the crash ended the login.
     await press('Restart everything', /^You are logged out of steps 01 and 02\./);
-    await press('Let a day pass', /a day ahead\. In step 01, they are left in the store\./);
+    await press('Let a day pass', /a day ahead\.\) In step 01, they are left in the store\./);
     expect(await logins(), 'after a day').toEqual(new Set(['logged out']));
 
     const table = await labPage.locator('thead tr, .row').all();
