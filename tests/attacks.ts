@@ -15,7 +15,9 @@ import { HOUR, moveDate } from './clock.ts';
 import { loggedIn, registered, sessionCookieOf } from './login.ts';
 import { type CreateAppAndDatabase, RunningStep } from './running-step.ts';
 import { startServer } from './spawn.ts';
+import { captureErrorLog } from './store-methods.ts';
 import { emptyDatabase } from './store-on-knex.ts';
+import { settled } from './temporary.ts';
 
 const MINUTE = 60_000;
 
@@ -147,6 +149,7 @@ export function describeAttacks(
       const thief = server.browser();
       expect((await thief.logIn(ada)).status, 'logged in with the old password').toBe(401);
       expect(await thief.whoAmI()).toBeUndefined();
+      await settled(server.knex);
       expect(await server.knex('sessions'), 'its session is still stored').toEqual([]);
     });
 
@@ -258,6 +261,18 @@ export function describeAttacks(
       expect(await next.whoAmI()).toBe('ada');
       expect(await server.knex('devices')).toHaveLength(20);
     });
+  });
+
+  test('a login that fails half-way does not wait until its session is deleted', async () => {
+    const { server, browser } = await registered(step);
+    captureErrorLog();
+    await server.knex.schema.renameTable('devices', 'away');
+    const destroy = vi.spyOn(server.store, 'destroy');
+    destroy.mockImplementationOnce((_sid, callback) => callback?.()); // the session before the login
+    destroy.mockImplementation(() => {}); // never calls back
+    expect((await browser.logIn(ada)).status).toBe(500);
+    expect(destroy, 'the session of half a login').toHaveBeenCalledTimes(2);
+    expect(browser.cookie).toBeUndefined();
   });
 
   describe('an attacker who plants or forges a cookie', () => {

@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { reason } from '#database/open.ts';
 import type { User, Users } from '#database/users.ts';
 import { createError } from '#steps/shared/errors.ts';
 import type { Devices } from './devices.ts';
@@ -39,7 +40,10 @@ export function sessionStarter({ users, devices, absoluteTimeout, rememberTimeou
       await devices.add(user.id, req.sessionID, req.get('User-Agent'));
       await checkPassword(user); // from here on, a password change ends this session
     } catch (error) {
-      await call((done) => req.session.destroy(done));
+      // Nobody has its id yet, so the response need not wait: if the database failed, that could take as long again.
+      req.session.destroy((failure) => {
+        if (failure) console.error(`Could not delete an unused session: ${reason(failure)}`);
+      });
       throw error;
     }
   };
