@@ -19,7 +19,7 @@ export async function migrate(knex: Knex, more: Record<string, Knex.Migration>):
   const deadline = Date.now() + LOCK_TIMEOUT;
   const [{ timeout }] = await knex.raw('PRAGMA busy_timeout');
   // Knex takes its lock with one write and frees it with another. If the second failed, the lock would stay.
-  await knex.raw('PRAGMA busy_timeout = 1000'); // in milliseconds
+  await knex.raw('PRAGMA busy_timeout = 5000'); // in milliseconds
   await migrateUntil(deadline, knex, more);
   await knex.raw(`PRAGMA busy_timeout = ${timeout}`);
 }
