@@ -19,7 +19,7 @@ export async function migrate(knex: Knex, more: Record<string, Knex.Migration>):
   const deadline = Date.now() + LOCK_TIMEOUT;
   const [{ timeout }] = await knex.raw('PRAGMA busy_timeout');
   // Knex takes its lock with one write and frees it with another. If the second failed, the lock would stay.
-  await knex.raw('PRAGMA busy_timeout = 5000'); // in milliseconds
+  await knex.raw('PRAGMA busy_timeout = 1000'); // in milliseconds
   await migrateUntil(deadline, knex, more);
   await knex.raw(`PRAGMA busy_timeout = ${timeout}`);
 }
@@ -85,9 +85,18 @@ async function migrateUntil(
     } catch (error) {
       if (!isLocked(error) && !isConcurrentMigration(error)) throw error;
       if (Date.now() > deadline) throw isLocked(error) ? stillLocked() : error;
+      await removeSecondLock(knex);
       await pause(50 + 50 * Math.random()); // in milliseconds; random, so two servers do not retry in step
     }
   }
+}
+
+/** Two servers that create Knex's lock at the same moment add a row each, and with two rows Knex can never lock it. */
+async function removeSecondLock(knex: Knex): Promise<void> {
+  await knex('knex_migrations_lock')
+    .where('index', '>', 1)
+    .delete()
+    .catch(() => {}); // it is not there yet, or locked: the next attempt comes soon
 }
 
 /** Another process holds Knex's lock on the migrations, or SQLite's on the file. */

@@ -16,6 +16,16 @@ describe('opening a database', () => {
     }
   });
 
+  test('works although two servers have each added a row to the lock of Knex', async () => {
+    const { DATABASE_URL } = await temporaryEnvironment();
+    const first = await openDatabase(DATABASE_URL);
+    await first('knex_migrations_lock').insert({ is_locked: 0 });
+    await first.destroy();
+    const knex = await openDatabase(DATABASE_URL);
+    expect(await knex('sessions')).toEqual([]);
+    await knex.destroy();
+  });
+
   test('waits while another program has locked the file', async () => {
     const { DATABASE_URL } = await temporaryEnvironment();
     const program = await connect(DATABASE_URL, (knex) => knex.raw('begin exclusive'));
