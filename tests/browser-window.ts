@@ -2,6 +2,10 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { pageHeaders } from '#steps/shared/page.ts';
+import { findChromium } from '#tools/chromium.ts';
+
+/** On a reader's machine there may be no browser, and its tests are skipped. In CI there must be one. */
+export const isBrowserMissing = !findChromium() && process.env.CI !== 'true';
 
 /** Chromium reports responses such as 401, and servers that are down. The tests cause both on purpose. */
 const expected = /^Failed to load resource: .*(status of (4\d\d|502)|net::ERR_)/;

@@ -5,7 +5,7 @@ import { setDatabaseClocks } from './postgres.ts';
 export const HOUR = 60 * 60 * 1000;
 
 /**
- * Stops the clock, and that of the database, for the rest of the test. Time passes only through `advance`, which also
+ * Stops the clock of this process and of the database, for the rest of the test. Time passes only through `advance`, which also
  * fires every timer that becomes due.
  */
 export function stopClock() {
@@ -20,7 +20,7 @@ export function stopClock() {
 }
 
 /**
- * Moves the date ahead, and that of the database, for the rest of the test. It stands still from then on. Timers are not
+ * Moves the date of this process and of the database ahead. From then on it stands still, until the test ends. Timers are not
  * affected.
  *
  * @param duration in milliseconds.

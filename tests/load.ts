@@ -28,8 +28,7 @@ export class Load {
   constructor(url: string, cookies: string[], { keepAlive = false, rest = 20 } = {}) {
     this.#url = url;
     this.#rest = rest;
-    // Idle connections end before the server ends them, after 5 seconds: a request could be on its way just then.
-    this.#agent = keepAlive && new Agent({ keepAlive, timeout: 2000 });
+    this.#agent = keepAlive && new Agent({ keepAlive });
     let turn = 0;
     const read = (path: string) => () => {
       turn += 1;

@@ -2,15 +2,12 @@ import type { Browser, Page } from 'playwright-core';
 import request from 'supertest';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ada } from '#tools/browser.ts';
-import { findChromium, launchChromium } from '#tools/chromium.ts';
-import { barriers, openWindow, says } from './browser-window.ts';
+import { launchChromium } from '#tools/chromium.ts';
+import { barriers, isBrowserMissing, openWindow, says } from './browser-window.ts';
 import { startServer } from './spawn.ts';
 import { temporaryEnvironment } from './temporary.ts';
 
-/** On a reader's machine there may be no browser; where every push is checked, there must be one. */
-const isSkipped = !findChromium() && process.env.CI !== 'true';
-
-describe.skipIf(isSkipped)('the page of a step, in a real browser', () => {
+describe.skipIf(isBrowserMissing)('the page of a step, in a real browser', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchChromium();

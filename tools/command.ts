@@ -24,7 +24,7 @@ export async function command(main: () => Promise<void>, usage = ''): Promise<vo
   }
 }
 
-/** Node's own message about an unknown option goes on with a hint that helps nobody here. */
+/** Node's message about an unknown option ends with a hint that does not help here. */
 function describeOption({ message }: Error): string {
   const [, option] = /^Unknown option '(.+?)'/.exec(message) ?? [];
   return option ? `There is no option ${option}.` : `${message}.`;

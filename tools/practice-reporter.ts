@@ -236,10 +236,10 @@ function showNext(passed: number): void {
   const commands = [
     [`npm run diff practice ${chapter}`, 'compares your code with ours'],
     ['npm run step practice', 'runs your server'],
-    [whereToRead(`chapter ${chapter}, "Your turn"`), 'goes on with experiments and the recap'],
+    [whereToRead(`chapter ${chapter}, "Your turn"`), 'has experiments for you, and a recap'],
     next
       ? [`npm run practice ${numberOf(next)}`, 'begins the next practice, and keeps this one']
-      : [lineOf('Taking it into your own application'), 'is what to do with it'],
+      : [lineOf('Taking it into your own application'), 'says how to use it'],
   ];
   print(
     `\n${style('green', '✓')} ${style('bold', `Done: all ${passed} tests pass, and the types fit.`)}\n`,

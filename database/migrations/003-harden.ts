@@ -3,7 +3,8 @@ import type { Knex } from 'knex';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
 
-// The sessions table gets hashes instead of session ids, and says when each user was last seen. The migration itself logs nobody out.
+// The sessions table gets hashes instead of session ids, and says when each user was last seen. The migration itself
+// logs nobody out.
 export async function up(knex: Knex): Promise<void> {
   await knex.schema.alterTable('sessions', (table) => {
     table.timestamp('seen').notNullable().defaultTo('1970-01-01T00:00:00.000Z');

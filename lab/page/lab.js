@@ -406,7 +406,7 @@ function nextButton() {
   return untried.find(({ dataset }) => dataset.action === 'crash') ?? untried[0];
 }
 
-/** Says what is true now, in the order of its importance: what goes on or has failed, then what was done last. */
+/** Shows the news, the most important first: what is going on or has failed, then the result of the last button. */
 function tellNews() {
   if (working) return; // the button tells
   const all = [...rows.values()];

@@ -116,7 +116,7 @@ export class StepRow {
     return phase === 'down' || phase === 'failed' ? 'start' : undefined;
   }
 
-  /** What is to be told of the step now: a name of a sentence in lab.js. */
+  /** The news of the step: the name of a sentence in lab.js. */
   get news() {
     const { phase, lastEnd } = this.state;
     if (this.doing) return this.doing;

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { readStep } from '#steps/shared/step.ts';
-import { findChromium, launchChromium } from '#tools/chromium.ts';
+import { launchChromium } from '#tools/chromium.ts';
 import { ServerProcess } from '#tools/server-process.ts';
 import { stepFolder, stepNames as steps } from '#tools/steps.ts';
-import { barriers, focused, openWindow, says, tabTo } from '../browser-window.ts';
+import { barriers, focused, isBrowserMissing, openWindow, says, tabTo } from '../browser-window.ts';
 import { send } from '../requests.ts';
 import { areUp, foldersOf, processesOf, startLab, stateOf } from '../running-lab.ts';
 
@@ -34,10 +34,7 @@ beforeAll(async () => {
   };
 }, 60_000);
 
-/** On a reader's machine there may be no browser; where every push is checked, there must be one. */
-const isSkipped = !findChromium() && process.env.CI !== 'true';
-
-describe.skipIf(isSkipped)('the lab, in a real browser', () => {
+describe.skipIf(isBrowserMissing)('the lab, in a real browser', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchChromium();

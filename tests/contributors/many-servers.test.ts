@@ -135,7 +135,7 @@ describe('the servers of step 09', { timeout: 300_000 }, () => {
   });
 
   test.skipIf(process.platform === 'win32')(
-    'are killed if they do not stop, and the deploy goes on',
+    'are killed if they do not stop, and the deploy continues',
     async () => {
       const one = await start('1', [movingClock]);
       const [hung = 0] = await processIds(one.url, 1);

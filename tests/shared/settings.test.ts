@@ -65,7 +65,7 @@ describe('the environment of a server', () => {
     expect(read).toThrow(new RegExp(`^${name} .*\\.$`));
   });
 
-  test('names a PostgreSQL in production, for a step that has one', () => {
+  test('must name a PostgreSQL in production, if the step uses one', () => {
     const production = { NODE_ENV: 'production', SESSION_SECRET: longSecret };
     const read = (more = {}) => readSettings(step, { ...production, ...more }, 'postgresql');
     expect(read, 'each machine would start a database of its own').toThrow(/set DATABASE_URL to/);
