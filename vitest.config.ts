@@ -1,22 +1,49 @@
 import { defineConfig } from 'vitest/config';
 
+const options = {
+  isolate: false, // loading Express and Knex anew for each file would take longer than most tests
+  testTimeout: 600_000, // far more than a busy machine needs: it only ends a test that hangs
+  hookTimeout: 600_000,
+  expect: { poll: { timeout: 60_000 } },
+  restoreMocks: true,
+  unstubEnvs: true,
+};
+
+const login = 'tests/login.test.ts';
+
+// npm test runs the project "reader": what the chapters claim. npm run test:all also runs everything else.
 export default defineConfig({
   test: {
-    include: ['steps/**/*.test.ts', 'tests/**/*.test.ts'],
     globalSetup: 'tests/global-setup.ts',
     maxWorkers: 3, // some tests wait for two seconds, and another worker can use the processor meanwhile
-    isolate: false, // loading Express and Knex anew for each file would take longer than most tests
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
-    reporters: ['./tools/test-reporter.ts'],
-    restoreMocks: true,
-    unstubEnvs: true,
-    // The tests of a step import some of its files by a computed path, which vitest cannot follow. While you practise,
-    // each saved file runs the tests again.
-    watchTriggerPatterns: [
+    hideSkippedTests: true,
+    projects: [
+      { test: { ...options, name: 'reader', include: ['steps/[0-9]*/*.test.ts', login] } },
       {
-        pattern: /\/steps\/practice\/[^/]+\.[jt]s$/,
-        testsToRun: () => 'steps/practice/app.test.ts',
+        test: {
+          ...options,
+          name: 'rest',
+          include: ['{steps/shared,database}/*.test.ts', 'tests/**/*.test.ts'],
+          exclude: [login],
+        },
+      },
+      // What npm run contract NAME runs, once for each store.
+      {
+        test: {
+          ...options,
+          name: 'one-store',
+          include: ['tests/one-store.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      // The reader's own folder. Code that is half written often leaves a request without an answer, so a test ends sooner.
+      {
+        test: {
+          ...options,
+          testTimeout: 30_000,
+          name: 'practice',
+          include: ['steps/practice/*.test.ts', login],
+        },
       },
     ],
   },

@@ -1,119 +1,75 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Knex } from 'knex';
-import { isPostgres } from './clock.ts';
 import { DatabaseError } from './errors.ts';
-import { migrationsWith } from './migrations/index.ts';
 
 const LOCK_TIMEOUT = 10_000; // in milliseconds
-const LOCK = 2026; // any number that nothing else in this database locks
+
+/** Migrations by name. They run in the order of their names. */
+export type Migrations = Record<string, Knex.Migration>;
+
+const createUsers: Knex.Migration = {
+  async up(knex) {
+    await knex.schema.createTable('users', (table) => {
+      // An autoincrement id is never used twice, not even after its user is deleted. That matters when a session
+      // refers to its user by this id: it must never refer to another user.
+      table.increments('id');
+      table.string('username', 32).notNullable().unique();
+      table.string('password_hash', 60).notNullable();
+    });
+  },
+  async down(knex) {
+    await knex.schema.dropTable('users');
+  },
+};
 
 /**
- * Brings the tables up to date. If several servers start at the same moment, one creates the tables and the
- * others wait. If another program has locked the database, this waits for up to 10 seconds.
+ * Brings the tables of an SQLite database up to date. Servers that start at the same moment do it one after the other,
+ * and while another program has locked the database, this waits for up to 10 seconds.
  *
- * @param more migrations beyond those that all steps share.
+ * @param added migrations beyond that of the users table.
  * @throws {DatabaseError} when the database stays locked.
  */
-export async function migrate(knex: Knex, more: Record<string, Knex.Migration>): Promise<void> {
-  if (isPostgres(knex)) return migrateAlone(knex, more);
+export async function migrate(knex: Knex, added: Migrations): Promise<void> {
   const deadline = Date.now() + LOCK_TIMEOUT;
+  const source = { migrationSource: sourceOf(added) };
   const [{ timeout }] = await knex.raw('PRAGMA busy_timeout');
-  // Knex takes its lock with one write and frees it with another. If the second failed, the lock would stay.
-  await knex.raw('PRAGMA busy_timeout = 1000'); // in milliseconds
-  await migrateUntil(deadline, knex, more);
+  await knex.raw('PRAGMA busy_timeout = 0'); // waiting would occupy one of the few threads that all databases share
+  await knex.transaction(async (transaction) => {
+    await lock(transaction, deadline);
+    await transaction.migrate.list(source); // creates Knex's tables
+    // Nobody else migrates now, so Knex's own lock, a row, can only be left over from a process that was killed.
+    await transaction.migrate.forceFreeMigrationsLock(source);
+    await transaction.migrate.latest(source);
+  });
   await knex.raw(`PRAGMA busy_timeout = ${timeout}`);
 }
 
-/** PostgreSQL gives this lock to one process at a time, and frees it however that process ends. */
-async function migrateAlone(knex: Knex, more: Record<string, Knex.Migration>): Promise<void> {
-  await knex.transaction(async (transaction) => {
-    await transaction.raw('select pg_advisory_xact_lock(?)', [LOCK]);
-    refuseNewer(await compareMigrations(transaction, more));
-    // So Knex's own lock, a row, can only be left over from a process that was killed.
-    const source = { migrationSource: migrationsWith(more) };
-    await knex.migrate.list(source); // creates Knex's tables
-    await knex.migrate.forceFreeMigrationsLock(source);
-    await knex.migrate.latest(source);
-  });
-}
-
 /**
- * Checks that the tables are what this version of the code expects.
- *
- * @throws {DatabaseError} when migrations are missing, or the tables are those of a newer version.
+ * Knex can also read a folder of migrations by itself. Importing them lets the compiler check them, and works with
+ * every tool that can run TypeScript.
  */
-export async function checkMigrations(
-  knex: Knex,
-  more: Record<string, Knex.Migration>,
-): Promise<void> {
-  const { missing, unknown } = await compareMigrations(knex, more);
-  if (missing.length > 0) {
-    throw new DatabaseError(
-      `The tables are too old for this server: ${missing.join(', ')} is missing. Run npm run migrate first.`,
-    );
-  }
-  refuseNewer({ unknown });
-}
-
-/** Compares the migrations that the tables have had with those that this version of the code knows. */
-async function compareMigrations(knex: Knex, more: Record<string, Knex.Migration>) {
-  const isNew = !(await knex.schema.hasTable('knex_migrations'));
-  const done: string[] = isNew ? [] : await knex('knex_migrations').pluck('name');
-  const known = await migrationsWith(more).getMigrations([]);
+export function sourceOf(added: Migrations): Knex.MigrationSource<string> {
+  const all: Migrations = { '001-create-users': createUsers, ...added };
   return {
-    missing: known.filter((name) => !done.includes(name)),
-    unknown: done.filter((name) => !known.includes(name)),
+    getMigrations: async () => Object.keys(all).sort(),
+    getMigrationName: (name) => name,
+    getMigration: async (name) => all[name] ?? createUsers,
   };
 }
 
-function refuseNewer({ unknown }: { unknown: string[] }): void {
-  if (unknown.length === 0) return;
-  throw new DatabaseError(
-    `The tables are too new for this server: it does not know ${unknown.join(', ')}. Start a newer version.`,
-  );
-}
-
-async function migrateUntil(
-  deadline: number,
-  knex: Knex,
-  more: Record<string, Knex.Migration>,
-): Promise<void> {
+/** Takes SQLite's lock for writing. However this process ends, SQLite frees it, and undoes what is not finished. */
+async function lock(transaction: Knex.Transaction, deadline: number): Promise<void> {
   for (;;) {
     try {
-      await knex.migrate.latest({ migrationSource: migrationsWith(more) });
-      return;
+      return await transaction.raw('PRAGMA user_version = 0'); // any write will do
     } catch (error) {
-      if (!isLocked(error) && !isConcurrentMigration(error)) throw error;
-      if (Date.now() > deadline) throw isLocked(error) ? stillLocked() : error;
-      await removeSecondLock(knex);
+      if (!(error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY')) throw error;
+      if (Date.now() > deadline) {
+        throw new DatabaseError(
+          `The database stayed locked for ${LOCK_TIMEOUT / 1000} seconds: another program is using it. Wait for that program, or stop it.`,
+        );
+      }
       await pause(50 + 50 * Math.random()); // in milliseconds; random, so two servers do not retry in step
     }
   }
-}
-
-/** Two servers that create Knex's lock at the same moment add a row each, and with two rows Knex can never lock it. */
-async function removeSecondLock(knex: Knex): Promise<void> {
-  await knex('knex_migrations_lock')
-    .where('index', '>', 1)
-    .delete()
-    .catch(() => {}); // it is not there yet, or locked: the next attempt comes soon
-}
-
-/** Another process holds Knex's lock on the migrations, or SQLite's on the file. */
-function isLocked(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return error.name === 'MigrationLocked' || ('code' in error && error.code === 'SQLITE_BUSY');
-}
-
-/** Another process created a table after this one had checked for it. */
-function isConcurrentMigration(error: unknown): boolean {
-  return error instanceof Error && /already exists|UNIQUE/.test(error.message);
-}
-
-function stillLocked(): DatabaseError {
-  return new DatabaseError(
-    `The database stayed locked for ${LOCK_TIMEOUT / 1000} seconds. If another program is using it, wait for that ` +
-      'program. If a server died while it was creating its tables, run this in the database: ' +
-      'UPDATE knex_migrations_lock SET is_locked = 0;',
-  );
 }

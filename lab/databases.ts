@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isAlive } from '#database/postgres.ts';
+import { isAlive } from '#tools/processes.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
 
 const prefix = 'keep-users-logged-in-lab-';
@@ -13,7 +13,9 @@ const prefix = 'keep-users-logged-in-lab-';
 export async function makeDatabaseFolder() {
   for (const name of await readdir(tmpdir())) {
     const owner = Number(name.startsWith(prefix) && name.slice(prefix.length).split('-')[0]);
-    if (owner && !isAlive(owner)) await rm(join(tmpdir(), name), { recursive: true, force: true });
+    if (!owner || isAlive(owner)) continue;
+    const path = join(tmpdir(), name);
+    await rm(path, { recursive: true, force: true }).catch(() => {}); // another account's: not ours to delete
   }
   return makeTemporaryFolder(`${prefix}${process.pid}-`);
 }

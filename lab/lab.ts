@@ -5,14 +5,8 @@ import { answerErrors, createError } from '#steps/shared/errors.ts';
 import { ownPageOnly } from '#steps/shared/own-page-only.ts';
 import { pageFolder, pageHeaders } from '#steps/shared/page.ts';
 import { closeServer, listen, urlOf } from '#steps/shared/serve.ts';
-import {
-  askSecondMachine,
-  expireSessions,
-  logoutDuringRequest,
-  requestFromElsewhere,
-  steal,
-  writesPer100Reads,
-} from '#tools/measure.ts';
+import { visits } from '#tools/measure.ts';
+import { columns } from '#tools/outcomes.ts';
 import { stepNames } from '#tools/steps.ts';
 import { makeDatabaseFolder } from './databases.ts';
 import { stepProxy } from './step-proxy.ts';
@@ -34,7 +28,7 @@ export async function startLab({ port }: { port: number }) {
   const folder = await makeDatabaseFolder();
   const watchers = new Set<Response>();
   let isClosing = false;
-  const startInTurn = aFewAtATime(async (runner) => {
+  const startInTurn = limitConcurrency(async (runner) => {
     if (!isClosing) await runner.start();
   });
   const runners = stepNames.map((step) => new StepRunner(step, join(folder.path, step), publish));
@@ -58,8 +52,12 @@ export async function startLab({ port }: { port: number }) {
 
   const app = express();
   app.disable('x-powered-by').enable('strict routing');
-  app.use(ownPageOnly, setPageHeaders);
+  app.use(ownPageOnly, (_req, res, next) => {
+    res.set(pageHeaders);
+    next();
+  });
   app.get('/lab/events', watch);
+  app.get('/lab/columns', (_req, res) => res.json(columns));
   app.use('/lab/steps', controls(runners, startInTurn));
   for (const runner of runners) app.use(`/${runner.state.step}`, stepProxy(runner));
   // At the same paths as in the project, so the files can import each other.
@@ -86,43 +84,36 @@ export async function startLab({ port }: { port: number }) {
 type Start = (runner: StepRunner) => Promise<void>;
 
 /** Starts as many steps at a time as there are processors; readers look at the first rows first. */
-function aFewAtATime(start: Start): Start {
-  const lanes = Array.from({ length: Math.max(2, availableParallelism()) }, () =>
+function limitConcurrency(start: Start): Start {
+  const slots = Array.from({ length: Math.max(2, availableParallelism()) }, () =>
     Promise.resolve(),
   );
   return (runner) => {
-    const started = Promise.resolve(lanes.shift()).then(() => start(runner));
-    lanes.push(started);
+    const started = Promise.resolve(slots.shift()).then(() => start(runner));
+    slots.push(started);
     return started;
   };
 }
 
-const setPageHeaders: RequestHandler = (_req, res, next) => {
-  res.set(pageHeaders);
-  next();
-};
-
 /**
- * `POST /lab/steps/01-in-memory/restart` and the like.
+ * `POST /lab/steps/01-in-memory/restart` and the like: 200 once it is done, with the number of changes to the state.
  *
- * - `start`, `stop`, `restart`, `crash`: 204 once it is done. A crash leaves the step down, so you can look at it.
- * - `break` renames the sessions table, and `restore` renames it back: 204.
- * - `logout` logs out during an upload, `reads` reads 100 times, and so on: 200 with the outcome, `{"outcome": "deleted"}`,
- *   or 204 when the server or its database is down.
+ * - `start`, `stop`, `restart`, `crash`. A crash leaves the step down, so you can look at it.
+ * - `break` renames the sessions table, and `restore` renames it back.
+ * - A column that `tools/measure.ts` can measure on a running server: the answer also has the outcome, such as
+ *   `{"outcome": "deleted"}`, unless the server or its database is down.
  */
 function controls(runners: StepRunner[], startInTurn: Start): Router {
+  const measured = Object.entries(visits).map(
+    ([column, visit]) => [column, (runner: StepRunner) => runner.measure(visit)] as const,
+  );
   const actions: Record<string, (runner: StepRunner) => Promise<unknown>> = {
+    ...Object.fromEntries(measured),
     start: startInTurn,
     stop: (runner) => runner.end('SIGTERM'),
     crash: (runner) => runner.end('SIGKILL'),
     break: (runner) => runner.setBroken(true),
     restore: (runner) => runner.setBroken(false),
-    logout: (runner) => runner.measure(logoutDuringRequest),
-    reads: (runner) => runner.measure(writesPer100Reads),
-    day: (runner) => runner.measure(expireSessions),
-    steal: (runner) => runner.measure(steal),
-    elsewhere: (runner) => runner.measure(requestFromElsewhere),
-    second: (runner) => runner.measure(askSecondMachine),
     restart: (runner) => runner.end('SIGTERM').then(() => runner.start()),
   };
   return Router().post('/:step/:action', async (req, res) => {
@@ -130,7 +121,6 @@ function controls(runners: StepRunner[], startInTurn: Start): Router {
     const action = Object.hasOwn(actions, req.params.action) && actions[req.params.action];
     if (!runner || !action) throw createError(404, 'The lab has no such step or action.');
     const outcome = await action(runner);
-    if (outcome) res.json({ outcome });
-    else res.status(204).end();
+    res.json({ outcome, changes: runner.state.changes });
   });
 }

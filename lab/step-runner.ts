@@ -2,7 +2,7 @@ import { breakDatabase, restoreDatabase } from '#steps/shared/break-database.ts'
 import { demo } from '#steps/shared/demo-account.ts';
 import { readStep, type Step } from '#steps/shared/step.ts';
 import { Browser } from '#tools/browser.ts';
-import { makeDatabase, type TemporaryDatabase } from '#tools/databases.ts';
+import { connectTo, makeDatabase, type TemporaryDatabase } from '#tools/databases.ts';
 import type { Visit } from '#tools/measure.ts';
 import type { Ended } from '#tools/processes.ts';
 import { movingClock, ServerProcess } from '#tools/server-process.ts';
@@ -11,9 +11,7 @@ import { stepFolder } from '#tools/steps.ts';
 /** What the lab's page shows of a step. */
 export interface StepState extends Pick<Step, 'title' | 'store'> {
   step: string;
-  /** The titles of the columns in the table of outcomes. */
-  columns: string[];
-  phase: 'waiting' | 'starting' | 'up' | 'stopping' | 'down' | 'failed';
+  phase: 'starting' | 'up' | 'stopping' | 'down' | 'failed';
   processId: number | null;
   /** Why it did not start: the line that it printed. */
   error: string | null;
@@ -21,6 +19,8 @@ export interface StepState extends Pick<Step, 'title' | 'store'> {
   lastEnd: 'SIGTERM' | 'SIGKILL' | 'error' | 'database error' | null;
   /** Whether its sessions table is renamed. */
   isBroken: boolean;
+  /** How often the state has changed: the page waits until it has seen what an action did. */
+  changes: number;
 }
 
 /** Runs one step's real server as a process of its own; starts, stops and kills it, one after the other. */
@@ -39,17 +39,17 @@ export class StepRunner {
   constructor(step: string, folder: string, onChange: () => void) {
     this.#makeDatabase = () => makeDatabase(step, folder);
     this.#onChange = onChange;
-    const { title, store, outcomes } = readStep(stepFolder(step));
+    const { title, store } = readStep(stepFolder(step));
     this.state = {
       step,
       title,
       store,
-      columns: Object.keys(outcomes),
-      phase: 'waiting',
+      phase: 'starting',
       processId: null,
       error: null,
       lastEnd: null,
       isBroken: false,
+      changes: 0,
     };
   }
 
@@ -110,7 +110,8 @@ export class StepRunner {
   setBroken(isBroken: boolean): Promise<void> {
     return this.#next(async () => {
       if (!this.#database) return;
-      await (isBroken ? breakDatabase : restoreDatabase)(this.#database.url);
+      const knex = await connectTo(this.#database.url);
+      await (isBroken ? breakDatabase : restoreDatabase)(knex).finally(() => knex.destroy());
       this.#set({ isBroken });
     });
   }
@@ -130,7 +131,7 @@ export class StepRunner {
   }
 
   #set(change: Partial<StepState>): void {
-    this.state = { ...this.state, ...change };
+    this.state = { ...this.state, ...change, changes: this.state.changes + 1 };
     this.#onChange();
   }
 

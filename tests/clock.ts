@@ -1,8 +1,11 @@
+import { performance } from 'node:perf_hooks';
 import timers from 'node:timers';
 import { onTestFinished, vi } from 'vitest';
-import { setDatabaseClocks } from './postgres.ts';
 
-export const HOUR = 60 * 60 * 1000;
+export const HOUR = 60 * 60 * 1000; // in milliseconds
+
+/** Told the time whenever a test changes it, and undefined at the end of that test: databases have clocks, too. */
+export const otherClocks = new Set<(now?: Date) => void>();
 
 /**
  * Stops the clock of this process and of the database, for the rest of the test. Time passes only through `advance`, which also
@@ -13,10 +16,16 @@ export function stopClock() {
   return {
     /** @param duration in milliseconds. */
     advance: async (duration: number) => {
-      setDatabaseClocks(new Date(Date.now() + duration)); // before the timers, which may ask the database
+      setOthers(new Date(Date.now() + duration)); // before the timers, which may ask the database
       await vi.advanceTimersByTimeAsync(duration);
     },
   };
+}
+
+/** Lets the limits of `in-time.ts` follow a stopped clock, as if this process were idle until it advances. */
+export function countAsIdle(): void {
+  const idle = () => ({ idle: Date.now(), active: 0, utilization: 0 });
+  vi.spyOn(performance, 'eventLoopUtilization').mockImplementation(idle);
 }
 
 /**
@@ -35,9 +44,13 @@ function fake(toFake: NonNullable<NonNullable<Timers>['toFake']>, now: number): 
   vi.useFakeTimers({ toFake, now, shouldClearNativeTimers: true });
   // The pool of Knex clears its intervals by this module, which vitest does not fake.
   vi.spyOn(timers, 'clearInterval').mockImplementation((timer) => clearInterval(timer));
-  setDatabaseClocks(new Date(now));
+  setOthers(new Date(now));
   onTestFinished(() => {
     vi.useRealTimers();
-    setDatabaseClocks(undefined);
+    setOthers();
   });
+}
+
+function setOthers(now?: Date): void {
+  for (const set of otherClocks) set(now);
 }

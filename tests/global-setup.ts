@@ -1,24 +1,18 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { TestProject } from 'vitest/node';
-import { startPostgres } from '#database/postgres.ts';
-import { forTests } from '#tools/databases.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
 
-/** Starts one PostgreSQL for all tests. Where it cannot start, only the tests that need it fail. */
+/** Provides a folder for PostgreSQL, which the first test that needs it starts there: see postgres.ts. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { path, remove } = await makeTemporaryFolder();
-  const clocks = join(path, 'clocks');
-  await mkdir(clocks);
-  try {
-    const { url, stop } = await startPostgres(path, forTests);
-    project.provide('postgres', { url, clocks });
-    return async () => {
-      await stop();
-      await remove();
-    };
-  } catch (error) {
-    project.provide('postgres', { problem: error instanceof Error ? error.message : 'Unknown' });
-    return remove;
-  }
+  project.provide('postgresFolder', path);
+  return async () => {
+    // By now, the tests have ended, and so it is stopping.
+    const deadline = Date.now() + 10_000;
+    const isRunning = () => existsSync(join(path, 'data/postmaster.pid'));
+    while (isRunning() && Date.now() < deadline) await pause(20);
+    await remove();
+  };
 }

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { type RequestOptions, request } from 'node:http';
+import { request } from 'node:http';
+import * as https from 'node:https';
+import type { Response } from 'supertest';
 import { expect } from 'vitest';
 
 /**
@@ -13,12 +15,19 @@ export async function send(
   url: string,
   headers: Record<string, string> = {},
   body = '',
-  more: RequestOptions = {},
+  more: https.RequestOptions = {},
 ): Promise<number> {
-  const sent = request(url, { agent: false, ...more, method, headers }).end(body);
+  const open = url.startsWith('https:') ? https.request : request;
+  const sent = open(url, { agent: false, ...more, method, headers }).end(body);
   const [response] = await once(sent, 'response');
   await once(response.resume(), 'end');
   return response.statusCode;
+}
+
+/** @returns the header that sets the session cookie, without those of other cookies. */
+export function sessionCookieOf({ headers }: Response, name = 'sid'): string {
+  const cookies: string[] = [headers['set-cookie'] ?? []].flat();
+  return cookies.find((cookie) => cookie.startsWith(`${name}=`)) ?? '';
 }
 
 /** Waits until a server no longer accepts connections. */

@@ -1,30 +1,32 @@
 import { createHmac } from 'node:crypto';
 import request from 'supertest';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { readDatabase } from '#database/open.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { demo } from '#steps/shared/demo-account.ts';
+import { connectTo } from '#tools/databases.ts';
 import { stepFolder, stepNames } from '#tools/steps.ts';
-import { sessionCookieOf } from './login.ts';
-import { importFile, startServerFile } from './step-file.ts';
+import { countAsIdle, stopClock } from './clock.ts';
+import { load } from './every-step.ts';
+import { sessionCookieOf } from './requests.ts';
+import { startServerFile } from './step-file.ts';
+import { captureErrorLog } from './store-methods.ts';
 
 // What a step's server.ts puts together, before it listens.
 describe.each(stepNames)('server.ts of %s', async (step) => {
   const folder = stepFolder(step);
-  const noStore = () => ({});
-  const { SessionStore } = await importFile<{ SessionStore?: object }>(folder, 'store.ts', noStore);
+  const { SessionStore } = await load(step, 'store.ts');
 
   test('has the demo account ready, and signs the session cookie with the secret it is given', async () => {
     const { app, secret, databaseUrl } = await startServerFile(folder);
-    const knex = await readDatabase(databaseUrl);
+    const knex = await connectTo(databaseUrl);
     onTestFinished(() => knex.destroy());
     const [hash] = await knex('users').pluck('password_hash');
-    expect(hash, 'is a bcrypt cost left in server.ts?').toMatch(/^\$2b\$10\$/);
+    expect(hash).toMatch(/^\$2b\$10\$/);
     const login = await request(app).post('/api/login').send(demo);
-    expect(login.status, 'does server.ts await prepareDemoAccount(users, production)?').toBe(200);
+    expect(login.status).toBe(200);
     const cookie = decodeURIComponent(sessionCookieOf(login));
     const [, id = '', signature] = /^sid=s:(.+?)\.([^;=]+)/.exec(cookie) ?? [];
     const expected = createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '');
-    expect(signature, 'another secret. Does server.ts pass its secret on?').toBe(expected);
+    expect(signature).toBe(expected);
   });
 
   test('closes its store, then its database, when it is told to stop', async () => {
@@ -34,5 +36,29 @@ describe.each(stepNames)('server.ts of %s', async (step) => {
     await agent.get('/api/me').expect(200);
     await close();
     expect(closed).toEqual(SessionStore ? ['store', 'database'] : ['database']);
+  });
+
+  if (!SessionStore) return;
+  test('waits for a user no longer than for a session', async () => {
+    const { app, driver } = await startServerFile(folder);
+    const clock = stopClock();
+    countAsIdle();
+    captureErrorLog();
+    let end = () => {};
+    const answer = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const query = vi.spyOn(driver, '_query').mockReturnValue(answer);
+    onTestFinished(() => {
+      query.mockRestore();
+      end();
+    });
+    const login = request(app)
+      .post('/api/login')
+      .send(demo)
+      .then(({ status }) => status);
+    await expect.poll(() => query.mock.calls).toHaveLength(1);
+    await clock.advance(2000);
+    expect(await login).toBe(503);
   });
 });

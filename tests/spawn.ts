@@ -2,9 +2,6 @@ import { onTestFinished } from 'vitest';
 import { ServerProcess } from '#tools/server-process.ts';
 import { environmentOf } from './temporary.ts';
 
-/** For `preload`: the server hashes passwords at the lowest cost, to save time. */
-export const fastBcrypt = 'tests/fast-bcrypt.ts';
-
 /** For `preload`: the server prints that it closes its database. */
 export const probe = 'tests/lifecycle-probe.ts';
 
@@ -12,7 +9,7 @@ export const probe = 'tests/lifecycle-probe.ts';
 export async function startServer(
   step: string,
   environment: NodeJS.ProcessEnv = {},
-  preload = [fastBcrypt],
+  preload: string[] = [],
 ): Promise<ServerProcess> {
   const database = await environmentOf(step);
   const server = await ServerProcess.start(step, { ...database, ...environment }, { preload });

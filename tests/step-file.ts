@@ -1,21 +1,9 @@
-import cluster from 'node:cluster';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import createKnex from 'knex';
 import { onTestFinished, vi } from 'vitest';
 import type { serve } from '#steps/shared/serve.ts';
 import { readStep } from '#steps/shared/step.ts';
 import { temporaryEnvironment } from './temporary.ts';
-
-/**
- * Imports a file of the step under test.
- *
- * @param orElse what to do until a reader who practises has written the file: use another, or say what to write.
- */
-export async function importFile<T>(folder: string, name: string, orElse: () => T): Promise<T> {
-  const path = join(folder, name);
-  return existsSync(path) ? import(path) : orElse();
-}
 
 /**
  * Starts a step as its server.ts does, inside the test, on a new database: without a port, and without signals.
@@ -42,9 +30,11 @@ export async function startServerFile(folder: string, SessionStore?: object) {
 
   const start = await importServer(folder);
   const { DATABASE_URL } = await temporaryEnvironment(store);
+  vi.stubEnv('DATABASE_URL', DATABASE_URL); // where step 10 looks
   const settings = { port: 0, host: '', secret: 'for tests', production: false };
   const started = await start({ ...settings, databaseUrl: DATABASE_URL });
   onTestFinished(started.close);
+  closed.length = 0; // without what was only opened to start
   return { ...started, secret: settings.secret, databaseUrl: DATABASE_URL, closed, driver };
 }
 
@@ -58,11 +48,7 @@ async function importServer(folder: string): Promise<Start> {
     const serve = async (_folder: string, start: Start) => resolve(start);
     vi.doMock('#steps/shared/serve.ts', () => ({ serve }));
   });
-  // In step 09, server.ts then runs as one of the servers that its first process starts.
-  const { isPrimary } = cluster;
-  Object.assign(cluster, { isPrimary: false });
   await import(join(folder, 'server.ts'));
-  Object.assign(cluster, { isPrimary });
   return starts[folder];
 }
 

@@ -1,12 +1,13 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { onTestFinished } from 'vitest';
-import { connect, openDatabase } from '#database/open.ts';
+import { openDatabase } from '#database/open.ts';
 import { readStep, type Step } from '#steps/shared/step.ts';
+import { connectTo } from '#tools/databases.ts';
 import { stepFolder } from '#tools/steps.ts';
 import { makeTemporaryFolder } from '#tools/temporary.ts';
-import { makePostgresDatabase, type TestDatabase } from './postgres.ts';
+import { makePostgresDatabase } from './postgres.ts';
+
+export { settled } from './step.ts';
 
 /**
  * @param whenFinished registers the deletion; a concurrent test passes the hook from its own context.
@@ -18,19 +19,13 @@ export async function temporaryFolder(whenFinished = onTestFinished): Promise<st
   return path;
 }
 
-/** Makes an empty database of the kind that a step uses. The caller calls `remove`. */
-export async function makeTestDatabase(store: Step['store'] = 'sqlite'): Promise<TestDatabase> {
-  if (store === 'postgresql') return makePostgresDatabase();
-  const { path, remove } = await makeTemporaryFolder();
-  const file = join(path, 'test.sqlite3');
-  return { url: `file:${file}`, empty: () => rm(file), remove };
-}
-
 /** The environment of a server whose database is deleted when the test has finished. */
 export async function temporaryEnvironment(
-  store?: Step['store'],
+  store: Step['store'] = 'sqlite',
 ): Promise<{ DATABASE_URL: string }> {
-  const { url, remove } = await makeTestDatabase(store);
+  if (store !== 'postgresql')
+    return { DATABASE_URL: `file:${await temporaryFolder()}/test.sqlite3` };
+  const { url, remove } = await makePostgresDatabase();
   onTestFinished(remove);
   return { DATABASE_URL: url };
 }
@@ -53,8 +48,8 @@ export async function temporaryDatabase(
 
 /** Runs one statement on a database that a server is using. */
 export async function runSql(databaseUrl: string, sql: string): Promise<void> {
-  const knex = await connect(databaseUrl, (knex) => knex.raw(sql));
-  await knex.destroy();
+  const knex = await connectTo(databaseUrl);
+  await knex.raw(sql).finally(() => knex.destroy());
 }
 
 /** @returns a list that fills with the statements which begin with a word */
@@ -64,10 +59,4 @@ export function statementsOf(knex: Knex, word = ''): string[] {
     if (sql.startsWith(word)) statements.push(sql);
   });
   return statements;
-}
-
-/** Waits until a database has done all queries so far, even while the clock is stopped. */
-export async function settled({ client: { pool } }: Knex): Promise<void> {
-  const isBusy = () => pool.numUsed() + pool.numPendingAcquires() + pool.numPendingCreates() > 0;
-  while (isBusy()) await new Promise(setImmediate);
 }

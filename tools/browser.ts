@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import request from 'supertest';
 import type { Credentials } from '#database/users.ts';
+import { demo } from '#steps/shared/demo-account.ts';
 
 /** The user whom the tools and most tests register. */
 export const ada: Credentials = { username: 'ada', password: 'correct horse' };
@@ -9,9 +10,9 @@ export const ada: Credentials = { username: 'ada', password: 'correct horse' };
 export class Browser {
   #agent: ReturnType<typeof request.agent>;
 
-  /** @param url where the server is, such as `http://127.0.0.1:3000`. */
-  constructor(url: string) {
-    this.#agent = request.agent(url);
+  /** @param url where the server is, such as `http://127.0.0.1:3000`. @param options for its HTTPS. */
+  constructor(url: string, options: { rejectUnauthorized?: boolean } = {}) {
+    this.#agent = request.agent(url, options);
   }
 
   /** Continues at another address with the same cookies: a restarted server has a new port. */
@@ -38,7 +39,8 @@ export class Browser {
     return this.post('/api/register', credentials);
   }
 
-  logIn(credentials: Credentials) {
+  /** Logs in, by default as `demo`. */
+  logIn(credentials: Credentials = demo) {
     return this.post('/api/login', credentials);
   }
 

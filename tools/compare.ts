@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { command } from './command.ts';
 import { measure } from './measure.ts';
+import { columns, textsOf } from './outcomes.ts';
 import { findStep, stepNames } from './steps.ts';
 import { table } from './table.ts';
 
@@ -9,12 +10,10 @@ await command(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
   const steps = positionals.length > 0 ? positionals.map(findStep) : stepNames;
   console.log('Starting, stopping and killing the real server of each step.\n');
-  const rows: string[][] = [];
+  const rows = [['step', ...Object.values(columns).map(({ title }) => title)]];
   for (const step of steps) {
     if (process.stderr.isTTY) process.stderr.write(`\r${step} ...`);
-    const outcomes = await measure(step);
-    if (rows.length === 0) rows.push(['step', ...Object.keys(outcomes)]);
-    rows.push([step, ...Object.values(outcomes)]);
+    rows.push([step, ...textsOf(await measure(step))]);
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   console.log(table(rows));

@@ -1,8 +1,10 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Knex } from 'knex';
 import { connect } from '#database/open.ts';
-import { startPostgres } from '#database/postgres.ts';
+import * as step10 from '#steps/10-many-servers/database.ts';
+import { startPostgres } from '#steps/10-many-servers/postgres.ts';
 import { readStep } from '#steps/shared/step.ts';
 import { stepFolder } from './steps.ts';
 import { makeTemporaryFolder } from './temporary.ts';
@@ -44,6 +46,21 @@ export async function makeDatabase(step: string, folder?: string): Promise<Tempo
   };
 }
 
+/** @returns whether a URL names a PostgreSQL. Otherwise, it names an SQLite file. */
+export function isPostgresUrl(url: string): boolean {
+  return /^postgres(ql)?:/.test(url);
+}
+
+/** @returns whether a database is PostgreSQL; otherwise it is SQLite. */
+export function isPostgres(knex: Knex): boolean {
+  return knex.client.dialect === 'postgresql';
+}
+
+/** Connects to a database of any step, as it is. The caller calls `destroy`. */
+export function connectTo(url: string): Promise<Knex> {
+  return isPostgresUrl(url) ? step10.connect(url) : connect(url, (knex) => knex.raw('select 1'));
+}
+
 /** For a PostgreSQL whose data nobody needs tomorrow: it does not wait for the disk, and tidies up nothing. */
 export const forTests = [
   'fsync=off',
@@ -60,8 +77,8 @@ export const forTests = [
  * @param folder of the file, for `setClock`.
  */
 export async function installClock(url: string, folder: string): Promise<void> {
-  const knex = await connect(url, (knex) =>
-    knex.raw(`
+  const knex = await step10.connect(url);
+  await knex.raw(`
       create function public.now() returns timestamptz language sql stable as $$
         select case
           when clock like '%Z' then clock::timestamptz
@@ -69,8 +86,7 @@ export async function installClock(url: string, folder: string): Promise<void> {
         end
         from pg_read_file('${folder}/clock-' || current_database(), true) as clock
       $$;
-      alter role all set search_path = public, pg_catalog`),
-  );
+      alter role all set search_path = public, pg_catalog`);
   await knex.destroy();
 }
 

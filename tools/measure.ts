@@ -1,12 +1,13 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isPostgres } from '#database/clock.ts';
-import { connect, isPostgresUrl } from '#database/open.ts';
 import { developmentSecret } from '#steps/shared/settings.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
 import { ada, Browser, replay, signedCookie } from './browser.ts';
-import { makeDatabase, type TemporaryDatabase } from './databases.ts';
+import { connectTo, isPostgresUrl, makeDatabase, type TemporaryDatabase } from './databases.ts';
 import { movingClock, ServerProcess } from './server-process.ts';
+
+const HOUR = 60 * 60 * 1000; // in milliseconds
+const CLEANUP_TIMEOUT = 30_000; // in milliseconds
 
 /** The real server of a step, its database, and a browser that is logged in there. */
 export interface Visit {
@@ -16,92 +17,82 @@ export interface Visit {
   database: TemporaryDatabase;
 }
 
-interface Trial extends Visit {
-  /** Starts the server again, on the same database. */
-  startAgain(): Promise<void>;
-}
+/** What is measured on a server that keeps running, by column: see `outcomes.ts`. */
+export const visits: Record<string, (visit: Visit) => Promise<string>> = {
+  logout: logoutDuringRequest,
+  reads: writesPer100Reads,
+  day: expireSessions,
+  theft: steal,
+  laptop: endOtherSession,
+  elsewhere: requestFromElsewhere,
+  second: askSecondMachine,
+};
 
-/** What is measured, by column title. The last one may end the server. */
-const columns: Record<string, (trial: Trial) => Promise<string>> = {
-  'user data stored': storedUserData,
-  'after a restart': (trial) => loginAfter('SIGTERM', trial),
-  'after SIGKILL': (trial) => loginAfter('SIGKILL', trial),
-  'logout during a request': logoutDuringRequest,
-  'writes per 100 reads': writesPer100Reads,
-  'expired sessions': expireSessions,
-  'a stolen table': steal,
-  'a request from another site': requestFromElsewhere,
-  'a second machine': askSecondMachine,
-  'failing database': failingDatabase,
+/** What is measured, by column. The last one may end the server. */
+const measurements: Record<string, (visit: Visit) => Promise<string>> = {
+  userData: storedUserData,
+  restart: (visit) => loginAfter('SIGTERM', visit),
+  crash: (visit) => loginAfter('SIGKILL', visit),
+  ...visits,
+  failure: failingDatabase,
 };
 
 /**
  * Measures what a step does, on its real server, in processes of their own, with a temporary database.
  *
- * @param preload modules that the server processes load first.
- * @returns the outcomes by column title, as in the step's `step.json`.
+ * @returns the keys of the outcomes by column, as in the step's `step.json`.
  */
-export async function measure(
-  step: string,
-  preload: string[] = [],
-): Promise<Record<string, string>> {
+export async function measure(step: string): Promise<Record<string, string>> {
   const database = await makeDatabase(step);
-  const options = { preload: [...preload, movingClock] };
-  // Of the step with several servers, one is enough here.
-  const environment = { DATABASE_URL: database.url, SERVERS: '1' };
-  const start = () => ServerProcess.start(step, environment, options);
-  const server = await start();
-  const trial: Trial = {
-    step,
-    server,
-    browser: new Browser(server.url),
-    database,
-    async startAgain() {
-      trial.server = await start();
-      trial.browser.moveTo(trial.server.url);
-    },
-  };
+  const server = await start(step, database);
+  const visit: Visit = { step, server, browser: new Browser(server.url), database };
   try {
-    await trial.browser.register(ada);
+    await visit.browser.register(ada);
     const outcomes: Record<string, string> = {};
-    for (const [title, column] of Object.entries(columns)) {
-      await trial.browser.logIn(ada);
-      if (!(await isLoggedIn(trial))) throw new Error(`The login did not work: ${step}, ${title}.`);
-      outcomes[title] = await column(trial);
+    for (const [column, outcome] of Object.entries(measurements)) {
+      await visit.browser.logIn(ada);
+      if (!(await isLoggedIn(visit)))
+        throw new Error(`The login did not work: ${step}, ${column}.`);
+      outcomes[column] = await outcome(visit);
     }
     return outcomes;
   } finally {
-    await trial.server.end('SIGKILL');
+    await visit.server.end('SIGKILL');
     await database.remove();
   }
 }
 
-async function storedUserData({ browser }: Trial): Promise<string> {
+function start(step: string, { url }: TemporaryDatabase): Promise<ServerProcess> {
+  return ServerProcess.start(step, { DATABASE_URL: url }, { preload: [movingClock] });
+}
+
+async function storedUserData({ browser }: Visit): Promise<string> {
   const { session } = (await browser.get('/inspect')).body;
   return findUserData(session)
     .map(({ what }) => what.replace('user ', '').replace('password ', ''))
-    .join(', ');
+    .join('-');
 }
 
-async function loginAfter(signal: 'SIGTERM' | 'SIGKILL', trial: Trial): Promise<string> {
-  await trial.server.end(signal);
-  await trial.startAgain();
-  return (await isLoggedIn(trial)) ? 'kept' : 'lost';
+async function loginAfter(signal: 'SIGTERM' | 'SIGKILL', visit: Visit): Promise<string> {
+  await visit.server.end(signal);
+  visit.server = await start(visit.step, visit.database);
+  visit.browser.moveTo(visit.server.url);
+  return (await isLoggedIn(visit)) ? 'kept' : 'lost';
 }
 
 /** Logs out while an upload is running that changes the session at its end. */
-export async function logoutDuringRequest({ server, browser }: Visit): Promise<string> {
+async function logoutDuringRequest({ server, browser }: Visit): Promise<string> {
   const { cookie = '' } = browser;
   const upload = await beginUpload(server.url, cookie);
   await browser.logOut();
   await upload.finish();
-  return (await replay(server.url, cookie)).status === 200 ? 'comes back' : 'stays out';
+  return (await replay(server.url, cookie)).status === 200 ? 'undone' : 'final';
 }
 
 /**
  * Starts an upload, and waits until the server has loaded its session.
  *
- * @returns `finish`, which sends the rest and resolves with the status.
+ * @returns `finish`, which sends the rest and resolves with the response.
  */
 export async function beginUpload(url: string, cookie: string) {
   const headers = { cookie, expect: '100-continue', 'content-length': 6 };
@@ -110,24 +101,23 @@ export async function beginUpload(url: string, cookie: string) {
   upload.write('bit');
   return {
     finish: () =>
-      new Promise<number | undefined>((resolve, reject) => {
-        upload.on('response', (response) =>
-          response.resume().on('end', () => resolve(response.statusCode)),
-        );
+      new Promise<IncomingMessage>((resolve, reject) => {
+        upload.on('response', (response) => response.resume().on('end', () => resolve(response)));
         upload.on('error', reject).end('bit');
       }),
   };
 }
 
 /** Counts the commits that another connection to the database sees. */
-export async function writesPer100Reads({ server, browser, database }: Visit): Promise<string> {
+async function writesPer100Reads({ server, browser, database }: Visit): Promise<string> {
   const headers = { cookie: browser.cookie ?? '' };
-  const knex = await connect(database.url, async () => {});
+  const knex = await connectTo(database.url);
   const version = async () => {
-    if (!isPostgres(knex)) return (await knex.raw('PRAGMA data_version'))[0].data_version;
+    if (!isPostgresUrl(database.url))
+      return (await knex.raw('PRAGMA data_version'))[0].data_version;
     // Each row says which transaction has written it. The attempts table is left out: a login takes its own attempt back
     // when the response is sent.
-    const written = ['sessions', 'devices', 'users'].map(
+    const written = ['sessions', 'users'].map(
       (table) => `(select coalesce(sum(xmin::text::bigint), 0) from ${table})`,
     );
     const { rows } = await knex.raw(`select ${written.join(' + ')} as version`);
@@ -151,24 +141,48 @@ export async function writesPer100Reads({ server, browser, database }: Visit): P
   }
 }
 
-/** Lets a day pass for a server with a preloaded clock, and for its database. */
-export async function expireSessions({ server, database }: Visit): Promise<string> {
-  return (await server.passDay(database)) === 0 ? 'deleted' : 'left in the store';
+/** Lets a day and two hours pass without a request, so all sessions expire. The server must have a `movingClock`. */
+async function expireSessions({ server, database }: Visit): Promise<string> {
+  // Without a cookie, so no session's expiry moves.
+  const countSessions = async (): Promise<number> =>
+    (await new Browser(server.url).get('/inspect')).body.store.sessions;
+  // Hour by hour, as timers would see it. Counting waits for the clean-up of that hour if there is only one
+  // connection to the database.
+  for (let hour = 0; hour < 26; hour++) {
+    await database.passTime(HOUR);
+    await server.advance(HOUR);
+    await countSessions();
+  }
+  const deadline = Date.now() + (isPostgresUrl(database.url) ? CLEANUP_TIMEOUT : 0);
+  while ((await countSessions()) > 0) {
+    if (Date.now() >= deadline) return 'left';
+  }
+  return 'deleted';
 }
 
 /** Tries to log in as a thief who has the sessions table and knows the secret. */
-export async function steal({ server, database }: Visit): Promise<string> {
-  const knex = await connect(database.url, async () => {});
+async function steal({ server, database }: Visit): Promise<string> {
+  const knex = await connectTo(database.url);
   const ids = (await knex.schema.hasTable('sessions')) ? await knex('sessions').pluck('sid') : [];
   await knex.destroy();
   const statuses = ids.map((id) => replay(server.url, signedCookie(id, developmentSecret)));
   const opened = (await Promise.all(statuses)).filter(({ status }) => status === 200);
-  if (ids.length === 0) return 'no table';
-  return opened.length > 0 ? 'opens sessions' : 'worthless';
+  if (ids.length === 0) return 'none';
+  return opened.length > 0 ? 'opens' : 'worthless';
+}
+
+/** Logs in in two places, and ends the session of the other one. */
+async function endOtherSession({ server }: Visit): Promise<string> {
+  const [owner, thief] = [new Browser(server.url), new Browser(server.url)];
+  for (const browser of [thief, owner]) await browser.logIn();
+  await owner.delete('/api/sessions');
+  const outcome = (await thief.whoAmI()) ? 'in' : 'out';
+  for (const browser of [thief, owner]) await browser.logOut();
+  return outcome;
 }
 
 /** Tries to log the user out with a request that a page on a sister domain can make the browser send. */
-export async function requestFromElsewhere({ server, browser }: Visit): Promise<string> {
+async function requestFromElsewhere({ server, browser }: Visit): Promise<string> {
   const { cookie = '' } = browser;
   const headers = { cookie, origin: 'http://sister.example', 'sec-fetch-site': 'same-site' };
   await fetch(`${server.url}/api/logout`, { method: 'POST', headers });
@@ -176,10 +190,9 @@ export async function requestFromElsewhere({ server, browser }: Visit): Promise<
 }
 
 /** Asks another server, on a machine with a disk of its own: it has the same secret, but not the same files. */
-export async function askSecondMachine({ step, browser, database }: Visit): Promise<string> {
+async function askSecondMachine({ step, browser, database }: Visit): Promise<string> {
   const own = isPostgresUrl(database.url) ? undefined : await makeDatabase(step);
-  const environment = { DATABASE_URL: own?.url ?? database.url, SERVERS: '1' };
-  const second = await ServerProcess.start(step, environment);
+  const second = await ServerProcess.start(step, { DATABASE_URL: own?.url ?? database.url });
   const { status } = await replay(second.url, browser.cookie ?? '');
   await second.end('SIGKILL');
   await own?.remove();
@@ -187,19 +200,19 @@ export async function askSecondMachine({ step, browser, database }: Visit): Prom
 }
 
 /** Renames the sessions table under the server, and renames it back. */
-async function failingDatabase({ server, browser }: Trial): Promise<string> {
+async function failingDatabase({ server, browser }: Visit): Promise<string> {
   const status = async () => (await browser.get('/api/me').catch(() => ({ status: 0 }))).status;
   await browser.post('/database/break');
   const first = await status();
-  if (first === 200) return 'not affected';
+  if (first === 200) return 'none';
   if (first !== 503) {
     const died = await Promise.race([server.ended, pause(3000)]);
-    return died ? 'the process dies' : String(first);
+    return died ? 'dies' : String(first);
   }
   await browser.post('/database/restore');
-  return (await status()) === 200 ? '503, and back' : '503';
+  return (await status()) === 200 ? 'survives' : '503';
 }
 
-async function isLoggedIn({ browser }: Trial): Promise<boolean> {
+async function isLoggedIn({ browser }: Visit): Promise<boolean> {
   return (await browser.whoAmI()) === ada.username;
 }

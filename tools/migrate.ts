@@ -1,13 +1,12 @@
-import type { Knex } from 'knex';
-import { connect, withoutPassword } from '#database/open.ts';
-import { openDatabase } from '#steps/09-many-servers/database.ts';
+import { openDatabase, withoutPassword } from '#steps/10-many-servers/database.ts';
 import { command, UsageError } from './command.ts';
-import { manyServers, usePostgres } from './postgres-of-step.ts';
+import { connectTo } from './databases.ts';
+import { usePostgres } from './postgres-of-step.ts';
 
-// npm run migrate: brings the tables of step 9 up to date, as its first process does before it starts the servers.
+// npm run migrate: brings the tables of step 10 up to date, as each of its servers does when it starts.
 await command(async () => {
   if (process.argv.length > 2) throw new UsageError('Type npm run migrate, without anything else.');
-  await usePostgres(manyServers, async (url) => {
+  await usePostgres(async (url) => {
     const before = await migrationsIn(url);
     await (await openDatabase(url)).destroy();
     const applied = (await migrationsIn(url)).filter((name) => !before.includes(name));
@@ -17,12 +16,11 @@ await command(async () => {
 });
 
 async function migrationsIn(url: string): Promise<string[]> {
-  let names: string[] = [];
-  const read = async (knex: Knex) => {
-    if (await knex.schema.hasTable('knex_migrations')) {
-      names = await knex('knex_migrations').orderBy('name').pluck('name');
-    }
-  };
-  await (await connect(url, read)).destroy();
-  return names;
+  const knex = await connectTo(url);
+  try {
+    const isNew = !(await knex.schema.hasTable('knex_migrations'));
+    return isNew ? [] : await knex('knex_migrations').orderBy('name').pluck('name');
+  } finally {
+    await knex.destroy();
+  }
 }

@@ -2,7 +2,13 @@
 import { mock } from 'node:test';
 
 const { setInterval, performance } = globalThis; // the real ones
-await import('./stopped-clock.ts');
+mock.timers.enable({ apis: ['Date', 'setTimeout', 'setInterval'], now: Date.now() });
+
+process.on('message', (message: { advance: number }) => {
+  mock.timers.tick(message.advance);
+  process.send?.('advanced');
+});
+process.channel?.unref();
 
 // If the process was busy, loading modules for example, a timer that it has only just set must not fire at
 // once. So the clock skips the time during which nothing could run.

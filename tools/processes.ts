@@ -14,7 +14,18 @@ const settings = {
   cwd: root,
   reject: false, // a failure is an outcome like any other
   stripFinalNewline: false,
+  forceKillAfterDelay: false, // after SIGTERM, a server on a busy machine may close for longer than execa's five seconds
 } as const;
+
+/** @returns whether there is such a process. */
+export function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return processId > 0;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'; // it belongs to another user
+  }
+}
 
 /** Runs a program to its end. Never rejects: see `code`, which is null when the program was not found. */
 export async function run(
@@ -94,7 +105,7 @@ export class ChildProcess {
    */
   async printed(
     isEnough: (child: { stdout: string; stderr: string }) => boolean,
-    timeout = 20_000,
+    timeout = 60_000,
   ): Promise<boolean> {
     const deadline = Date.now() + timeout;
     while (!isEnough(this)) {

@@ -1,12 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { isPostgresUrl } from '#database/open.ts';
-import type { TemporaryDatabase } from './databases.ts';
 import { ChildProcess, type Ended } from './processes.ts';
 import { root } from './steps.ts';
-
-const HOUR = 60 * 60 * 1000; // in milliseconds
-const CLEANUP_TIMEOUT = 5000; // in milliseconds
 
 interface Options {
   /** Modules that the process loads before its script, by their paths in the project. */
@@ -15,23 +10,23 @@ interface Options {
   cwd?: string;
   /** The id of the user whom the process runs as; only root may choose another. */
   uid?: number;
+  /** A command that runs it elsewhere, such as in another network. */
+  within?: string[];
 }
 
-/** For `preload`: time stands still in the process, except in `passDay` and `advance`. */
-export const stoppedClock = 'tools/stopped-clock.ts';
-
-/** For `preload`: time passes as usual, and `passDay` makes a day pass in a moment. */
+/** For `preload`: time passes as usual, and `advance` lets any time pass in a moment. */
 export const movingClock = 'tools/moving-clock.ts';
 
 /** A server of this project, a step's or the lab, in a process of its own. It ends when this one does. */
 export class ServerProcess extends ChildProcess {
   private constructor(script: string, environment: NodeJS.ProcessEnv, options: Options = {}) {
-    const { preload = [], cwd = root, uid } = options;
+    const { preload = [], cwd = root, uid, within = [] } = options;
     const own = ['tools/end-with-parent.ts', ...preload];
     const urls = own.map((module) => pathToFileURL(resolve(root, module)).href);
     const imports = ['tsx/esm', ...urls].flatMap((module) => ['--import', module]);
     const node = ['--disable-warning=ExperimentalWarning', ...imports];
-    super(process.execPath, [...node, resolve(root, script)], {
+    const [program = '', ...args] = [...within, process.execPath, ...node, resolve(root, script)];
+    super(program, args, {
       env: clean({ PORT: '0', ...environment }),
       cwd,
       extendEnv: false,
@@ -76,7 +71,7 @@ export class ServerProcess extends ChildProcess {
   }
 
   #listens(): Promise<boolean> {
-    return this.printed(() => this.url !== '', 60_000); // several processes may start, on a busy machine
+    return this.printed(() => this.url !== '');
   }
 
   /** The URL in the line that a server prints once it listens. */
@@ -85,47 +80,19 @@ export class ServerProcess extends ChildProcess {
   }
 
   /** Sends a signal, and does not wait. */
-  signal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void {
+  signal(signal: 'SIGINT' | 'SIGTERM'): void {
     void this.end(signal);
-  }
-
-  /**
-   * Lets a day and two hours pass without a request in a process with a preloaded clock, so all
-   * sessions expire.
-   *
-   * @param database for which time passes as well.
-   * @returns how many of them are still in the store.
-   */
-  async passDay({ url, passTime }: TemporaryDatabase): Promise<number> {
-    // Hour by hour, as timers would see it. Counting waits for the clean-up of that hour if there is only one
-    // connection to the database.
-    for (let hour = 0; hour < 26; hour++) {
-      await passTime(HOUR);
-      await this.advance(HOUR);
-      await this.countSessions();
-    }
-    const deadline = Date.now() + (isPostgresUrl(url) ? CLEANUP_TIMEOUT : 0);
-    let left = await this.countSessions();
-    while (left > 0 && Date.now() < deadline) left = await this.countSessions();
-    return left;
   }
 
   /** Lets time pass in a process with a preloaded clock. @param duration in milliseconds. */
   advance(duration: number): Promise<void> {
     return this.ask({ advance: duration });
   }
-
-  /** Counts without a cookie, so no session's expiry moves. */
-  async countSessions(): Promise<number> {
-    const response = await fetch(`${this.url}/inspect`);
-    const { store } = (await response.json()) as { store: { sessions: number } };
-    return store.sessions;
-  }
 }
 
 /** The environment of this process, without the variables that configure a server. */
 function clean(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { NODE_ENV, NODE_OPTIONS, DATABASE_URL, SESSION_SECRET, HOST, SERVERS, ...rest } =
+  const { NODE_ENV, NODE_OPTIONS, DATABASE_URL, SESSION_SECRET, HOST, DRAIN, ...rest } =
     process.env;
   return { ...rest, ...environment };
 }

@@ -1,28 +1,24 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { fileOf, readDatabase, withoutPassword } from '#database/open.ts';
-import { hasData } from '#database/postgres.ts';
-import { defaultDatabaseUrl, ownPostgresFolder } from '#steps/shared/settings.ts';
+import { fileOf } from '#database/open.ts';
+import { withoutPassword } from '#steps/10-many-servers/database.ts';
+import { hasData, ownFolder } from '#steps/10-many-servers/postgres.ts';
+import { defaultDatabaseUrl } from '#steps/shared/settings.ts';
 import { readStep } from '#steps/shared/step.ts';
 import { findUserData } from '#steps/shared/user-data.ts';
 import { command, UsageError } from './command.ts';
-import { postgresUrl, usePostgres } from './postgres-of-step.ts';
-import { findStep, numberOf, practice, root, stepFolder } from './steps.ts';
+import { connectTo } from './databases.ts';
+import { usePostgres } from './postgres-of-step.ts';
+import { findStep, root, stepFolder } from './steps.ts';
 
 const usage = 'Give one step: npm run sessions 3.';
 
 interface Row {
   sid: string;
-  /** PostgreSQL gives JSON parsed, and times as dates; SQLite gives both as text. */
-  sess: unknown;
+  sess: string;
+  /** PostgreSQL gives a date; SQLite gives text. */
   expired: string | Date;
-}
-
-/** The database of a step, and the name to print for it. */
-interface Database {
-  url: string;
-  name: string;
 }
 
 await command(async () => {
@@ -36,25 +32,25 @@ await command(async () => {
         'yours while it runs. From step 3 on, sessions are rows in a database.',
     );
   }
-  const again = `Start it with npm run step ${step === practice ? practice : numberOf(step)}, log in, and run this command again.`;
+  const again = `Start it with npm run step ${positionals[0]}, log in, and run this command again.`;
   const none = new UsageError(
     `${step} has no database yet. ${again} (The lab uses databases of its own: open a row there.)`,
   );
   if (store === 'postgresql') {
-    const folder = ownPostgresFolder(step);
-    if (!postgresUrl(step) && !hasData(folder)) throw none;
-    const name = postgresUrl(step) ? withoutPassword(postgresUrl(step)) : relative(root, folder);
-    await usePostgres(step, (url) => show({ url, name }, again));
+    const given = process.env.DATABASE_URL;
+    if (!given && !hasData(ownFolder)) throw none;
+    const name = given ? withoutPassword(given) : relative(root, ownFolder);
+    await usePostgres((url) => show(url, name, again));
   } else {
     const url = process.env.DATABASE_URL || defaultDatabaseUrl(step);
     if (!existsSync(fileOf(url))) throw none;
-    await show({ url, name: relative(root, fileOf(url)) }, again);
+    await show(url, relative(root, fileOf(url)), again);
   }
 }, usage);
 
-/** @param again what to do when there are no sessions. */
-async function show({ url, name }: Database, again: string): Promise<void> {
-  const knex = await readDatabase(url);
+/** @param name to print for the database. @param again what to do when there are no sessions. */
+async function show(url: string, name: string, again: string): Promise<void> {
+  const knex = await connectTo(url);
   try {
     if (!(await knex.schema.hasTable('sessions'))) {
       throw new UsageError(
@@ -62,7 +58,8 @@ async function show({ url, name }: Database, again: string): Promise<void> {
           'passes knex, and that the store uses it.',
       );
     }
-    const rows: Row[] = await knex('sessions').orderBy('expired');
+    const text = knex.raw('cast(sess as text) as sess');
+    const rows: Row[] = await knex('sessions').select('sid', 'expired', text).orderBy('expired');
     console.log(`${rows.length} ${rows.length === 1 ? 'session' : 'sessions'} in ${name}`);
     for (const row of rows) print(row);
     if (rows.length === 0) console.log(`\n${again}`);
@@ -79,10 +76,10 @@ function print({ sid, sess, expired }: Row): void {
 }
 
 /** Pretty-prints a payload, with an arrow at every line that should not be in it. */
-function format(sess: unknown): string {
-  let payload = sess;
+function format(sess: string): string {
+  let payload: unknown;
   try {
-    if (typeof sess === 'string') payload = JSON.parse(sess);
+    payload = JSON.parse(sess);
   } catch {
     return `${sess}  <-- this is not JSON`;
   }

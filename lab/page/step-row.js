@@ -1,24 +1,18 @@
 // @ts-check
 /// <reference lib="dom" />
-import { find, make, setText } from '../../steps/shared/page/dom.js';
-import { showPayload } from '../../steps/shared/page/payload.js';
+import { find, make, pause, setText } from '../../steps/shared/page/dom.js';
 import { isDown, send } from '../../steps/shared/page/server.js';
 
 /**
  * @typedef {import('../step-runner.ts').StepState} StepState
  * @typedef {import('../../steps/shared/page/server.js').Inspection} Inspection
- * @typedef {'waiting' | 'in' | 'out' | 'failing' | 'down'} Condition
+ * @typedef {Record<string, import('#tools/outcomes.ts').Column>} Columns
  */
 
-/** @type {Record<NonNullable<StepState['lastEnd']>, { phase: string, action: string, column?: string }>} */
-const ends = {
-  SIGTERM: { phase: 'down', action: 'Restarted', column: 'after a restart' },
-  SIGKILL: { phase: 'down, killed', action: 'Killed', column: 'after SIGKILL' },
-  error: { phase: 'down after an error', action: 'Started again' },
-  'database error': { phase: 'down: its database failed', action: 'Started again' },
-};
+const demo = { username: 'demo', password: 'demo-password' };
 
-const places = { memory: 'memory', sqlite: 'SQLite', postgresql: 'PostgreSQL' };
+/** How long, in milliseconds, the page waits for the outcome of an action. */
+const OUTCOME_TIMEOUT = 15_000;
 
 const buttonTexts = {
   restart: 'Restart',
@@ -28,75 +22,68 @@ const buttonTexts = {
   restore: 'Restore database',
 };
 
-const failingDatabase = 'failing database';
+/** How a server ended. @type {Record<NonNullable<StepState['lastEnd']>, string>} */
+const ends = {
+  SIGTERM: 'the server has ended',
+  SIGKILL: 'the server was killed',
+  error: 'the server died of an error',
+  'database error': 'the server died because its database failed',
+};
 
-/** The outcomes that later steps improve on. */
-const problems = /hash|lost|comes back|left in|dies|opens|obeyed|unknown|^[1-9]\d*$/;
-/** Which sign and colour the outcomes have that are neither good nor bad. @type {Record<string, string>} */
-const moods = { 'no table': 'none', 'not affected': 'none', 503: 'awaited' };
+/** The signs of outcomes, so nobody has to see their colours. @type {Record<string, string>} */
+const signs = { good: '✓', bad: '✗', neutral: '–' };
 
 /** One step: its row of the table, and what happened to this browser's login. */
 export class StepRow {
   /** Who is logged in to the step in this browser. @type {string | undefined} */
   username;
-  /** What happened to the login when the last process ended. @type {'kept' | 'lost' | undefined} */
-  fate;
-  /** What was seen so far, by the titles of the columns. @type {Record<string, string | undefined>} */
+  /** The keys of the outcomes seen so far, by column. @type {Record<string, string | undefined>} */
   outcomes = {};
-  /** What the row's own buttons are doing. @type {string | undefined} */
-  doing;
-  /** What happened to the step last: a name of a sentence in lab.js. @type {string | undefined} */
+  /** The news of what happened to the step last; `{steps}` stands for the steps. @type {string | undefined} */
   change;
-  /** How often an error ended the server. */
-  #deaths = 0;
   /** @type {StepState} */
   state;
-  /** The state in which the server answered last. @type {StepState | undefined} */
+  /** The state in which the server last answered without an error, or in which the page first found it down. @type {StepState | undefined} */
   #checked;
   /** Whether the server's last response was an error. */
   #isFailing = false;
+  #columns;
   #part = copyTemplate();
+  #buttons = { end: make('button'), kill: make('button'), database: make('button') };
 
-  /**
-   * @param {StepState} state
-   * @param {(row: StepRow, action: string) => void} press is called when a button of the row is pressed.
-   */
-  constructor(state, press) {
+  /** @param {StepState} state @param {Columns} columns */
+  constructor(state, columns) {
     this.state = state;
-    const { step, title, store, columns } = state;
+    this.#columns = columns;
+    const { step, title, store } = state;
     this.number = step.slice(0, 2);
     this.#part.dataset.step = step;
     const details = find('.details', this.#part);
     details.id = `details-${step}`;
-    find('td', details).setAttribute('colspan', String(columns.length + 2));
+    find('td', details).setAttribute('colspan', String(Object.keys(columns).length + 2));
     const toggle = this.#text('.toggle', step);
     toggle.setAttribute('aria-controls', details.id);
     toggle.addEventListener('click', () => {
       details.hidden = !details.hidden;
       toggle.ariaExpanded = String(!details.hidden);
-      this.#part.toggleAttribute('data-open', !details.hidden);
     });
-    for (const [index, column] of columns.entries()) {
-      const word = make('span');
-      word.className = 'word';
-      const cell = make('td', word);
+    for (const column of Object.keys(columns)) {
+      const cell = make('td');
       cell.dataset.column = column;
-      cell.style.setProperty('--index', String(index));
       find('.row', this.#part).append(cell);
     }
     this.#text('h2', title);
-    this.#text('.place', places[store]);
     const link = find('a', this.#part);
     link.setAttribute('href', `${step}/`);
     link.ariaLabel = `Open its page: step ${this.number}`;
-    const buttons = this.#part.querySelectorAll('button:not(.toggle)');
-    for (const button of /** @type {NodeListOf<HTMLElement>} */ (buttons)) {
+    for (const button of Object.values(this.#buttons)) {
+      link.before(button);
+      button.className = 'small';
       button.addEventListener('click', () => {
-        if (button.ariaDisabled !== 'true') press(this, button.dataset.action ?? '');
+        if (button.ariaDisabled !== 'true') void this.act(button.value);
       });
     }
-    find('button:nth-child(3)', this.#part).hidden = store === 'memory';
-    this.#showSession({});
+    this.#buttons.database.hidden = store === 'memory';
     find('#steps').append(this.#part);
     const seen = JSON.parse(sessionStorage.getItem(step) ?? '{}');
     for (const column of Object.keys(seen)) this.record(column, seen[column]);
@@ -105,67 +92,72 @@ export class StepRow {
   /** Whether the page knows who is logged in, or that the server is down. */
   get isKnown() {
     const { phase, processId } = this.state;
-    if (phase === 'up') return this.#checked?.processId === processId;
-    return phase !== 'waiting' && phase !== 'starting';
+    if (phase === 'up') return this.#isFailing || this.#checked?.processId === processId;
+    return phase !== 'starting';
+  }
+
+  get #isDown() {
+    return this.state.phase === 'down' || this.state.phase === 'failed';
   }
 
   /** The button of the row that has to be pressed before anything else: the server is down, or its database is broken. */
   get repair() {
-    const { phase, isBroken } = this.state;
-    if (isBroken && this.state.store !== 'memory') return 'restore';
-    return phase === 'down' || phase === 'failed' ? 'start' : undefined;
+    if (this.state.isBroken && this.state.store !== 'memory') return 'restore';
+    return this.#isDown ? 'start' : undefined;
   }
 
-  /** The news of the step: the name of a sentence in lab.js. */
+  /** The news of the step: what is going on, what has failed, or what has just changed. */
   get news() {
-    const { phase, lastEnd } = this.state;
-    if (this.doing) return this.doing;
-    if (phase === 'waiting' || phase === 'starting') return 'start';
-    if (phase === 'stopping') return 'stop';
-    if (phase === 'failed') return 'failed';
+    const { phase, lastEnd, isBroken } = this.state;
+    if (phase === 'starting') return 'Starting {steps} …';
+    if (phase === 'stopping') return 'Stopping {steps} …';
+    if (phase === 'failed') return 'In {steps}, the server did not start. Its row says why.';
     if (phase === 'down') {
-      if (lastEnd === 'database error' && !this.state.isBroken) return 'repaired';
-      const isAgain = lastEnd?.includes('error') && this.#deaths > 1;
-      return isAgain ? `${lastEnd} again` : `${lastEnd}`;
+      if (lastEnd !== 'database error')
+        return `In {steps}, ${ends[lastEnd ?? 'SIGTERM']}. Start it in its row.`;
+      return isBroken
+        ? `In {steps}, ${ends[lastEnd]}. Restore it in its row.`
+        : 'In {steps}, the database is back. Start the server in its row.';
     }
-    if (this.#isFailing) return 'failing';
-    return this.repair ? 'replaced' : this.change;
+    if (this.#isFailing)
+      return 'In {steps}, the database fails, and the server answers with an error.';
+    if (this.repair)
+      return 'In {steps}, the server made a new, empty table when it started. Restore the old one in its row.';
+    return this.change;
   }
 
   /** Shows the state of the process. @param {StepState} state */
   show(state) {
     const { phase, error, lastEnd, isBroken } = state;
     const isUp = phase === 'up';
-    if (phase === 'down' && this.state.phase !== 'down' && lastEnd?.includes('error')) {
-      this.#deaths += 1;
-      if (lastEnd === 'database error') this.record(failingDatabase, 'the process dies');
-    }
+    const hasDied = phase === 'down' && this.state.phase !== 'down';
+    if (hasDied && lastEnd === 'database error') this.record('failure', 'dies');
     this.state = state;
+    if (phase === 'down') this.#checked ??= state;
     if (!isUp) this.#isFailing = false;
-    this.#setButton(1, 'restart', isUp);
-    if (phase === 'down' || phase === 'failed') this.#setButton(2, 'start', true);
-    else this.#setButton(2, 'crash', isUp);
-    if (isBroken) this.#setButton(3, 'restore', true);
-    else this.#setButton(3, 'break', isUp);
+    const { end, kill, database } = this.#buttons;
+    this.#setButton(end, 'restart', isUp);
+    this.#setButton(kill, this.#isDown ? 'start' : 'crash', this.#isDown || isUp);
+    this.#setButton(database, isBroken ? 'restore' : 'break', isBroken || isUp);
     this.#text('.error', error ?? '');
-    if (!isUp) this.#showFate(undefined);
     this.#showCondition();
   }
 
   /**
-   * Lets the lab do something to the step.
+   * Lets the lab do something to the step, and waits until the page has seen what it did.
    *
    * @param {string} action
-   * @returns {Promise<string | undefined>} the outcome, when the lab measured one.
+   * @returns {Promise<string | undefined>} the key of the outcome, when the lab measured one.
    */
   async act(action) {
     const { body } = await send('POST', `lab/steps/${this.state.step}/${action}`);
+    await until(() => this.state.changes >= (body.changes ?? 0));
     return body.outcome;
   }
 
-  /** Logs this browser in. @param {{ username: string, password: string }} credentials */
-  async logIn(credentials) {
-    const { status } = await send('POST', `${this.state.step}/api/login`, credentials);
+  /** Logs this browser in with the demo account. */
+  async logIn() {
+    const { status } = await send('POST', `${this.state.step}/api/login`, demo);
     if (status === 200) await this.check();
   }
 
@@ -179,132 +171,110 @@ export class StepRow {
     if (this.state.processId !== processId || this.state.isBroken !== isBroken) return;
 
     this.#recordFailure(me.status);
+    const wasBroken = this.#isFailing || this.#checked?.isBroken;
     this.#isFailing = inspected.status !== 200;
-    const { username } = this;
-    const before = this.#checked;
-    this.#checked = state;
     if (!this.#isFailing) {
+      const { username } = this;
       this.username = me.status === 200 ? me.body.username : undefined;
-      this.#showSession(inspected.body);
+      /** @type {Inspection} */
+      const { session, userData } = inspected.body;
+      const kinds = userData.map(({ what }) => what.split(' ').at(-1));
+      if (session) this.record('userData', kinds.join('-'));
+      if (this.#checked) this.#compare(this.#checked.processId, username, wasBroken && !isBroken);
+      this.#checked = state;
     }
     this.#showCondition();
-    if (before && !this.#isFailing) this.#compare(before, username);
   }
 
   /**
-   * What has changed since the last response: the process, the database, or the login.
+   * What has changed since the last response without an error: the process, the database, or the login.
    *
-   * @param {StepState} before
+   * @param {number | null} before the process that sent it.
    * @param {string | undefined} username who was logged in then.
+   * @param {boolean | undefined} isRestored whether the database was broken, and no longer is.
    */
-  #compare(before, username) {
-    const { processId, lastEnd, isBroken } = this.state;
+  #compare(before, username, isRestored) {
+    const { processId, lastEnd } = this.state;
     const isSame = this.username === username;
-    if (before.processId !== processId) {
-      const { action, column } = ends[lastEnd ?? 'SIGTERM'];
-      const fate = username && (isSame ? 'kept' : 'lost');
-      this.change = fate || 'back';
-      this.#showFate(fate || undefined, `${action}: ${before.processId} → ${processId}`);
-      if (fate && column) this.record(column, fate);
-    } else if (before.isBroken && !isBroken) {
-      this.change = this.username ? 'restored' : 'restored, logged out';
+    if (before !== processId) {
+      const outcome = isSame ? 'still logged in' : 'logged out';
+      this.change = `In {steps}, the server is back${username ? `, and you are ${outcome}` : ''}.`;
+      const column = lastEnd === 'SIGKILL' ? 'crash' : 'restart';
+      if (username && !lastEnd?.endsWith('error')) this.record(column, isSame ? 'kept' : 'lost');
+    } else if (isRestored) {
+      const login = this.username ? ', and you are still logged in' : '';
+      this.change = `In {steps}, the database is back${login}.`;
     } else if (!isSame) {
-      this.change = this.username ? 'in' : 'out';
-      this.#showFate(undefined);
+      this.change = this.username ? 'You logged in to {steps}.' : 'You are logged out of {steps}.';
     }
   }
 
-  /** Fills in a cell of the table, also for when the page is loaded again. @param {string} column @param {string} [outcome] */
-  record(column, outcome) {
-    this.outcomes[column] = outcome;
+  /** Fills in a cell of the table, also for when the page is loaded again. @param {string} column @param {string} [key] */
+  record(column, key) {
+    this.outcomes[column] = key;
     sessionStorage.setItem(this.state.step, JSON.stringify(this.outcomes));
-    const cell = find(`td[data-column="${column}"]`, this.#part);
-    setText('.word', outcome ?? '', cell);
-    cell.title = outcome ? `${column}: ${outcome}` : '';
-    cell.dataset.mood = moodOf(outcome);
+    const { text = '', value = 'untried' } = this.outcome(column) ?? {};
+    this.#fill(`td[data-column="${column}"]`, value, signs[value] ?? '', text);
+  }
+
+  /** What the table shows in a column, once it was tried. @param {string} column */
+  outcome(column) {
+    const key = this.outcomes[column];
+    const unexpected = { text: key, value: 'bad', news: '' };
+    return key ? (this.#columns[column]?.outcomes[key] ?? unexpected) : undefined;
   }
 
   /** Empties a cell until its outcome is there. @param {string} column */
   awaitOutcome(column) {
     this.record(column);
-    find(`td[data-column="${column}"]`, this.#part).dataset.mood = 'awaited';
+    this.#fill(`td[data-column="${column}"]`, 'awaited', '…', '');
   }
 
   /** @param {number} status what /api/me answered. */
   #recordFailure(status) {
-    const outcome = this.outcomes[failingDatabase];
+    const { failure } = this.outcomes;
     if (this.state.isBroken) {
-      if (status >= 500) this.record(failingDatabase, String(status));
-      else if (status === 200 && !outcome) this.record(failingDatabase, 'not affected');
-    } else if (status === 200 && outcome === '503') this.record(failingDatabase, '503, and back');
+      if (status >= 500) this.record('failure', String(status));
+      else if (status === 200 && !failure) this.record('failure', 'none');
+    } else if (status === 200 && failure === '503') this.record('failure', 'survives');
   }
 
-  /** What is left of the sessions while the server is down. */
-  get #afterTheEnd() {
-    return this.state.store === 'memory'
-      ? 'The sessions ended with the server.'
-      : 'The server is down, but the rows are still in the database.';
-  }
-
-  /** Shows whether the server runs, and who is logged in. */
+  /** Shows whether the server runs, and who is logged in. The conditions differ in sign, colour and words. */
   #showCondition() {
     const { phase, processId, lastEnd } = this.state;
     const process = `process ${processId}`;
-    const [condition, now, server] = /** @type {[Condition, string, string]} */ (
-      {
-        waiting: ['waiting', 'starting …', 'starting …'],
-        starting: ['waiting', 'starting …', 'starting …'],
-        stopping: ['waiting', 'stopping …', `${process}, stopping …`],
-        down: ['down', 'server down', ends[lastEnd ?? 'SIGTERM'].phase],
-        failed: ['down', 'did not start', 'did not start'],
-        up: this.#isFailing
-          ? ['failing', 'database fails', `${process}; its database fails`]
-          : !this.isKnown
-            ? ['waiting', '…', process]
-            : [this.username ? 'in' : 'out', `logged ${this.username ? 'in' : 'out'}`, process],
-      }[phase]
-    );
-    this.#part.dataset.condition = condition;
-    this.#text('.now', now);
+    const login = this.username ? ['good', '●', 'logged in'] : ['neutral', '○', 'logged out'];
+    const failing = ['failing', '▲', 'database fails', `${process}; its database fails`];
+    const [state = '', sign = '', now = '', server = process] = {
+      starting: ['awaited', '◌', 'starting …', 'starting …'],
+      stopping: ['awaited', '◌', 'stopping …', `${process}, stopping …`],
+      down: ['bad', '■', 'server down', `down: ${ends[lastEnd ?? 'SIGTERM']}`],
+      failed: ['bad', '■', 'did not start', 'did not start'],
+      up: this.#isFailing ? failing : this.isKnown ? login : ['awaited', '◌', '…'],
+    }[phase];
+    this.#fill('.now', state, sign, now);
     this.#text('.process', server);
-    const who = this.username ?? 'nobody';
-    const isReadable = condition === 'in' || condition === 'out';
-    this.#text('.who', isReadable ? who : `(${now})`);
-    if (!isReadable)
-      this.#showSession({}, condition === 'down' ? this.#afterTheEnd : `Cannot be read: ${now}.`);
+  }
+
+  /** @param {string} selector @param {string} state @param {string} sign @param {string} text */
+  #fill(selector, state, sign, text) {
+    Object.assign(this.#text(selector, text).dataset, { state, sign });
   }
 
   /**
    * The buttons stay, and only what they do changes, so the focus is never lost. The attribute
    * `disabled` would lose it, too.
    *
-   * @param {number} position
+   * @param {HTMLButtonElement} button
    * @param {keyof typeof buttonTexts} action
    * @param {boolean} isEnabled
    */
-  #setButton(position, action, isEnabled) {
-    const button = this.#text(`.buttons button:nth-child(${position})`, buttonTexts[action]);
-    button.dataset.action = action;
-    button.ariaLabel = `${buttonTexts[action]} step ${this.number}`;
+  #setButton(button, action, isEnabled) {
+    button.value = action;
+    button.textContent = buttonTexts[action];
+    button.ariaLabel = `${button.textContent} step ${this.number}`;
     button.ariaDisabled = String(!isEnabled);
     button.classList.toggle('primary', action === this.repair);
-  }
-
-  /** @param {'kept' | 'lost' | undefined} fate */
-  #showFate(fate, detail = '') {
-    this.fate = fate;
-    const shown = find('.fate', this.#part);
-    shown.dataset.mood = fate ?? '';
-    shown.replaceChildren(...(fate ? [make('strong', fate), ` ${detail}`] : []));
-  }
-
-  /** @param {Partial<Inspection>} inspection */
-  #showSession({ session, row, userData = [] }, otherwise = 'You have no session here.') {
-    find('.payload', this.#part).hidden = !session;
-    this.#text('.place-of-row', session ? placeOf(row) : otherwise);
-    if (!session) return;
-    showPayload(find('pre', this.#part), session, userData);
-    this.record('user data stored', userData.map(({ what }) => what.split(' ').at(-1)).join(', '));
   }
 
   /** @param {string} selector @param {string} text */
@@ -313,16 +283,10 @@ export class StepRow {
   }
 }
 
-/** @param {Inspection['row'] | undefined} row */
-function placeOf(row) {
-  if (!row) return 'In the memory of the server:';
-  return `A row of the ${row.table} table: sid is ${row.sid}, expired (when it ends) is ${row.expired}, and sess is:`;
-}
-
-/** @param {string | undefined} outcome */
-function moodOf(outcome) {
-  if (!outcome) return '';
-  return moods[outcome] ?? (problems.test(outcome) ? 'lost' : 'kept');
+/** @param {() => boolean} condition */
+export async function until(condition) {
+  const deadline = Date.now() + OUTCOME_TIMEOUT;
+  while (!condition() && Date.now() < deadline) await pause(50);
 }
 
 function copyTemplate() {

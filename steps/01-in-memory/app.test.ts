@@ -1,42 +1,41 @@
-import { describe, expect, test } from 'vitest';
-import { countSessions, readSession } from '#steps/shared/store-contents.ts';
-import { findUserData } from '#steps/shared/user-data.ts';
+import { expect, test } from 'vitest';
 import { HOUR, stopClock } from '#tests/clock.ts';
-import { describeLogin, loggedIn } from '#tests/login.ts';
-import { ada } from '#tools/browser.ts';
+import { start } from '#tests/step.ts';
 import { createApp } from './app.ts';
 
-describeLogin(createApp);
+test('forgets you after a restart', async () => {
+  const step = await start(createApp);
+  await step.browser.logIn();
+  expect(await step.browser.whoAmI()).toBe('demo');
+  await step.restart();
+  expect(step.browser.cookie).toBeDefined();
+  expect(await step.browser.whoAmI()).toBeUndefined();
+});
 
-describe('sessions in memory', () => {
-  test('forgets who you are when the server restarts', async () => {
-    const { server, browser } = await loggedIn(createApp);
-    await server.restart();
-    expect(browser.cookie, 'the browser still has its cookie').toBeDefined();
-    expect(await browser.whoAmI(), 'known after the restart').toBeUndefined();
-  });
+test('keeps your account: only the session is lost, so you can log in again', async () => {
+  const step = await start(createApp);
+  await step.browser.register({ username: 'ada', password: 'correct horse' });
+  await step.restart();
+  await step.browser.logIn({ username: 'ada', password: 'correct horse' });
+  expect(await step.browser.whoAmI()).toBe('ada');
+});
 
-  test('keeps your account: only the session is lost, so you can log in again', async () => {
-    const { server, browser } = await loggedIn(createApp);
-    await server.restart();
-    expect((await browser.logIn(ada)).status).toBe(200);
-    expect(await browser.whoAmI()).toBe('ada');
+test('keeps the whole user in the session, password hash and all', async () => {
+  const step = await start(createApp);
+  await step.browser.logIn();
+  const { body } = await step.browser.get('/inspect');
+  expect(body.session.user).toEqual({
+    id: 1,
+    username: 'demo',
+    password_hash: expect.stringMatching(/^\$2b\$/),
   });
+});
 
-  test('holds the whole user in the session, password hash and all', async () => {
-    const { server, browser } = await loggedIn(createApp);
-    const stored = await readSession(server.store, browser.sessionId);
-    expect(findUserData(stored?.session).map(({ what }) => what)).toEqual([
-      'user id',
-      'user name',
-      'password hash',
-    ]);
-  });
-
-  test('keeps expired sessions forever: the memory leaks', async () => {
-    const clock = stopClock();
-    const { server } = await loggedIn(createApp);
-    await clock.advance(2 * 24 * HOUR);
-    expect(await countSessions(server.store), 'sessions a day after the expiry').toBe(1);
-  });
+test('never deletes an expired session: the memory leaks', async () => {
+  const clock = stopClock();
+  const step = await start(createApp);
+  await step.browser.logIn();
+  await clock.advance(3 * 24 * HOUR);
+  const { body } = await step.openBrowser().get('/inspect');
+  expect(body.store.sessions).toBe(1);
 });

@@ -1,98 +1,109 @@
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { ConnectSessionKnexStore } from 'connect-session-knex';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { readDatabase } from '#database/open.ts';
-import { demo } from '#steps/shared/demo-account.ts';
-import { findUserData } from '#steps/shared/user-data.ts';
-import { compile } from '#tests/compiler.ts';
-import { describeLogin, loggedIn } from '#tests/login.ts';
-import { describePersistence } from '#tests/persistence.ts';
-import { temporaryEnvironment } from '#tests/temporary.ts';
-import { Browser } from '#tools/browser.ts';
-import { ServerProcess } from '#tools/server-process.ts';
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import { HOUR, stopClock } from '#tests/clock.ts';
+import { start } from '#tests/step.ts';
 import { createApp } from './app.ts';
 
-test('sessions are in the database that createApp is given', async () => {
-  const { server } = await loggedIn(createApp);
-  const advice =
-    'no sessions table. Give session() a ConnectSessionKnexStore, and give that the knex of createApp: chapter 3, The code';
-  expect(await server.knex.schema.hasTable('sessions'), advice).toBe(true);
+test('still knows you after a restart', async () => {
+  const step = await start(createApp);
+  await step.browser.logIn();
+  await step.restart();
+  expect(await step.browser.whoAmI()).toBe('demo');
+  await step.restart();
+  expect(await step.browser.whoAmI()).toBe('demo');
 });
 
-describeLogin(createApp);
-describePersistence(createApp);
+test('still knows that you logged out', async () => {
+  const step = await start(createApp);
+  await step.browser.logIn();
+  await step.browser.logOut();
+  await step.restart();
+  expect(await step.browser.whoAmI()).toBeUndefined();
+});
 
-describe('a session row', () => {
-  test('is stored in the table and the column that the options name, under the id in the cookie', async () => {
-    const { server, browser } = await loggedIn(createApp);
-    const where = 'Set tableName to sessions and sidFieldName to sid: chapter 3, The code';
-    expect(await server.knex.schema.hasTable('sessions'), `no table sessions. ${where}`).toBe(true);
-    const rows = await server.knex('sessions');
-    expect(rows, 'rows of one login').toHaveLength(1);
-    expect(Object.keys(rows[0]).sort(), where).toEqual(['expired', 'sess', 'sid']);
-    expect(rows[0].sid, 'the id in the row is not the one in the cookie').toBe(browser.sessionId);
-    expect(Date.parse(rows[0].expired), 'the row has expired').toBeGreaterThan(Date.now());
+describe('controls: the same restart forgets you when', () => {
+  test('the secret has changed', async () => {
+    const step = await start(createApp);
+    await step.browser.logIn();
+    await step.restart({ secret: 'a secret made anew at each start' });
+    expect(await step.browser.whoAmI()).toBeUndefined();
   });
 
-  test('is stored in the database that server.ts opens', async () => {
-    const environment = await temporaryEnvironment();
-    const folder = import.meta.dirname;
-    const server = await ServerProcess.startScript(join(folder, 'server.ts'), environment, {
-      cwd: folder, // where a store that is given no knex opens a file
-    });
-    onTestFinished(async () => {
-      await server.end('SIGKILL');
-    });
-    await new Browser(server.url).logIn(demo);
-    const knex = await readDatabase(environment.DATABASE_URL);
-    const hasTable = await knex.schema.hasTable('sessions');
-    await knex.destroy();
-    expect(hasTable, 'server.ts does not pass its knex to createApp: chapter 3, The code').toBe(
-      true,
-    );
+  test('the database file was deleted', async () => {
+    const step = await start(createApp);
+    await step.browser.logIn();
+    await step.stop();
+    await rm(step.file);
+    await step.start();
+    expect(await step.browser.whoAmI()).toBeUndefined();
   });
 
-  test("holds the user's name and password hash, which are not needed there", async () => {
-    const { server } = await loggedIn(createApp);
-    const row = await server.knex('sessions').first();
-    const found = findUserData(JSON.parse(row.sess));
-    const why = 'the whole user belongs in this session, as in steps 1 and 2: step 4 fixes that';
-    expect(found, why).toEqual([
-      { what: 'user id', path: ['user', 'id'] },
-      { what: 'user name', path: ['user', 'username'] },
-      { what: 'password hash', path: ['user', 'password_hash'] },
-    ]);
-    const ada = await server.users.find('ada');
-    expect(row.sess).toContain(ada?.password_hash);
+  test('the database is only in memory', async () => {
+    const step = await start(createApp, { databaseUrl: 'file::memory:' });
+    await step.browser.logIn();
+    await step.restart();
+    expect(await step.browser.whoAmI()).toBeUndefined();
+  });
+});
+
+describe('a session is a row', () => {
+  test('in the table and the column that the options name, under the id in the cookie', async () => {
+    const step = await start(createApp);
+    await step.browser.logIn();
+    const rows = await step.parts.knex('sessions').select('*');
+    const { sessionId: sid } = step.browser;
+    expect(rows).toEqual([{ sid, sess: expect.any(String), expired: expect.any(String) }]);
+  });
+
+  test("that holds the user's name and password hash, which are not needed there", async () => {
+    const step = await start(createApp);
+    await step.browser.logIn();
+    const [sess] = await step.parts.knex('sessions').pluck('sess');
+    expect(JSON.parse(sess).user).toEqual(await step.parts.users.find('demo'));
+  });
+
+  test('that is deleted within the hour after it has expired, and not before', async () => {
+    const clock = stopClock();
+    const step = await start(createApp);
+    const rows = () => step.parts.knex('sessions').pluck('sid');
+    await step.browser.logIn();
+    for (let hour = 1; hour <= 24; hour++) {
+      await clock.advance(HOUR);
+      expect(await rows()).toHaveLength(1);
+    }
+    await clock.advance(HOUR / 2);
+    expect(await rows()).toHaveLength(1);
+    await clock.advance(HOUR / 2);
+    expect(await rows()).toHaveLength(0);
   });
 });
 
 describe('the option names of versions 1 to 4, which many snippets still use', () => {
-  const old = { tablename: 'logins', sidfieldname: 'id', createtable: false, clearInterval: 1000 };
-
-  test('are each rejected by the compiler', async () => {
-    const create = (options: string) => `new ConnectSessionKnexStore({ ${options} });`;
-    const printed = await compile([
-      "import { ConnectSessionKnexStore } from 'connect-session-knex';",
-      create("tableName: 'logins', sidFieldName: 'id', createTable: true, cleanupInterval: 1000"),
-      ...Object.entries(old).map(([name, value]) => create(`${name}: ${JSON.stringify(value)}`)),
-    ]);
-    const errors = printed.split('\n').filter((line) => line.includes('error'));
-    expect(errors, 'one error for each old name, and none for the current names').toHaveLength(4);
-    for (const name of Object.keys(old))
-      expect(printed).toContain(`'${name}' does not exist in type`);
-  });
-
-  test('are silently ignored at run time', async () => {
-    const { server } = await loggedIn(createApp);
-    const options = { knex: server.knex, cleanupInterval: 0, ...old };
+  test('are silently ignored', async () => {
+    const { parts, browser } = await start(createApp);
+    await browser.logIn();
+    const old = {
+      tablename: 'logins',
+      sidfieldname: 'id',
+      createtable: false,
+      clearInterval: 1000,
+    };
+    const options = { knex: parts.knex, cleanupInterval: 0, ...old };
     const store = new ConnectSessionKnexStore(options);
     await store.ready;
     expect(store.options).toMatchObject({ tableName: 'sessions', sidFieldName: 'sid' });
-    expect(store.options).toMatchObject({ createTable: true });
-    expect(
-      await server.knex.schema.hasTable('logins'),
-      'the old option tablename had an effect',
-    ).toBe(false);
+    expect(store.options).toMatchObject({ createTable: true, cleanupInterval: 0 });
+    expect(await parts.knex.schema.hasTable('logins')).toBe(false);
+  });
+
+  // npm run check compiles this file: it fails if one of these names is an option.
+  test('are refused by TypeScript', () => {
+    type Options = ConstructorParameters<typeof ConnectSessionKnexStore>[0];
+    expectTypeOf<Options>().toHaveProperty('tableName');
+    expectTypeOf<Options>().not.toHaveProperty('tablename');
+    expectTypeOf<Options>().not.toHaveProperty('sidfieldname');
+    expectTypeOf<Options>().not.toHaveProperty('createtable');
+    expectTypeOf<Options>().not.toHaveProperty('clearInterval');
   });
 });

@@ -8,5 +8,5 @@ await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => 
   const knex = await openDatabase(databaseUrl);
   const users = new Users(knex);
   await prepareDemoAccount(users, production);
-  return { app: createApp({ knex, users, secret }), close: () => knex.destroy() };
+  return { app: createApp({ knex, users, secret }), knex, close: () => knex.destroy() };
 });

@@ -1,57 +1,64 @@
+import { rm } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { describeLogin, loggedIn } from '#tests/login.ts';
-import { describePersistence } from '#tests/persistence.ts';
-import { ada } from '#tools/browser.ts';
+import { start } from '#tests/step.ts';
 import { createApp } from './app.ts';
 
-describeLogin(createApp);
-describePersistence(createApp);
+test('still knows you after a restart', async () => {
+  const step = await start(createApp);
+  await step.browser.logIn();
+  await step.restart();
+  expect(await step.browser.whoAmI()).toBe('demo');
+});
+
+describe('controls: the same restart forgets you when', () => {
+  test('the secret has changed', async () => {
+    const step = await start(createApp);
+    await step.browser.logIn();
+    await step.restart({ secret: 'a secret made anew at each start' });
+    expect(await step.browser.whoAmI()).toBeUndefined();
+  });
+
+  test('the database file was deleted', async () => {
+    const step = await start(createApp);
+    await step.browser.logIn();
+    await step.stop();
+    await rm(step.file);
+    await step.start();
+    expect(await step.browser.whoAmI()).toBeUndefined();
+  });
+});
 
 describe('a session that holds one id', () => {
-  test("stores the user's id and the cookie's attributes, and nothing else", async () => {
-    const { server } = await loggedIn(createApp);
-    const row = await server.knex('sessions').first();
-    const user = await server.users.find('ada');
-    const { cookie, ...rest } = JSON.parse(row.sess);
-    expect(rest, 'store userId, and nothing else of the user. Chapter 4, The code').toEqual({
-      userId: user?.id,
-    });
-    expect(Object.keys(cookie).sort()).toEqual([
-      'expires',
-      'httpOnly',
-      'originalMaxAge',
-      'path',
-      'sameSite',
-    ]);
-    expect(row.sess, 'the name of the user').not.toContain('ada');
-    expect(row.sess, 'a bcrypt hash').not.toContain('$2');
+  test("stores the user's id, the cookie's attributes, and nothing else", async () => {
+    const step = await start(createApp);
+    await step.browser.logIn();
+    const [sess] = await step.parts.knex('sessions').pluck('sess');
+    const { cookie, ...rest } = JSON.parse(sess);
+    expect(rest).toEqual({ userId: 1 });
+    const attributes = ['expires', 'httpOnly', 'originalMaxAge', 'path', 'sameSite'];
+    expect(Object.keys(cookie).sort()).toEqual(attributes);
   });
 
   test('notices at the next request that its user was renamed', async () => {
-    const { server, browser } = await loggedIn(createApp);
-    await server.knex('users').where({ username: 'ada' }).update({ username: 'lovelace' });
-    const who = await browser.whoAmI();
-    expect(who, 'read the user afresh in requireLogin, by the id: chapter 4, The code').toBe(
-      'lovelace',
-    );
+    const step = await start(createApp);
+    await step.browser.logIn();
+    await step.parts.knex('users').update({ username: 'lovelace' });
+    expect(await step.browser.whoAmI()).toBe('lovelace');
   });
 
   test('notices at the next request that its user was deleted', async () => {
-    const { server, browser } = await loggedIn(createApp);
-    await server.users.remove('ada');
-    const who = await browser.whoAmI();
-    expect(
-      who,
-      'a deleted user was let in. Read the user afresh in requireLogin: chapter 4, The code',
-    ).toBeUndefined();
-    expect((await browser.get('/api/users')).status).toBe(401);
+    const step = await start(createApp);
+    await step.browser.logIn();
+    await step.parts.knex('users').delete();
+    expect(await step.browser.whoAmI()).toBeUndefined();
+    expect((await step.browser.get('/api/users')).status).toBe(401);
   });
 
   test('never passes to another user, because ids are never used twice', async () => {
-    const { server, browser } = await loggedIn(createApp);
-    await server.users.remove('ada');
-    await server.browser().register({ ...ada, username: 'eve' });
-    const who = await browser.whoAmI();
-    expect(who, 'eve has taken over the session of ada: an id was used twice').toBeUndefined();
+    const step = await start(createApp);
+    await step.browser.logIn();
+    await step.parts.knex('users').delete();
+    await step.openBrowser().register({ username: 'eve', password: 'a new password' });
+    expect(await step.browser.whoAmI()).toBeUndefined();
   });
 });

@@ -3,10 +3,9 @@ import express from 'express';
 import session from 'express-session';
 import type { Knex } from 'knex';
 import type { Users } from '#database/users.ts';
-import { readCredentials, register } from '#steps/shared/accounts.ts';
+import { credentials, type Guard, readBody, register } from '#steps/shared/accounts.ts';
 import { devRoutes } from '#steps/shared/dev-routes.ts';
 import { answerErrors, createError } from '#steps/shared/errors.ts';
-import type { Guard } from '#steps/shared/guard.ts';
 import { page } from '#steps/shared/page.ts';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
@@ -38,7 +37,7 @@ export function createApp({ knex, users, secret }: { knex: Knex; users: Users; s
   app.post('/api/register', register(users));
 
   app.post('/api/login', async (req, res, next) => {
-    const user = await users.verify(readCredentials(req));
+    const user = await users.verify(readBody(req, credentials));
     if (!user) throw createError(401, 'The username or the password is wrong.');
     // A new session id, so one that an attacker planted in this browser is worthless.
     req.session.regenerate((error) => {

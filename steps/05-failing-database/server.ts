@@ -1,14 +1,13 @@
-import { inTime } from '#database/in-time.ts';
-import { Users } from '#database/users.ts';
 import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
 import { serve } from '#steps/shared/serve.ts';
 import { createApp } from './app.ts';
 import { openDatabase } from './database.ts';
 import { SessionStore } from './store.ts';
+import { Users } from './users.ts';
 
 await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => {
   const knex = await openDatabase(databaseUrl);
-  const users = new Users(knex, { wait: inTime });
+  const users = new Users(knex);
   await prepareDemoAccount(users, production);
   const store = new SessionStore({ knex });
   // The store first: its work in progress needs the database.
@@ -16,5 +15,5 @@ await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => 
     await store.close();
     await knex.destroy();
   };
-  return { app: createApp({ store, users, secret }), close };
+  return { app: createApp({ store, users, secret }), knex, close };
 });

@@ -1,200 +1,172 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { rm } from 'node:fs/promises';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openDatabase } from '#steps/05-failing-database/database.ts';
-import { HOUR, stopClock } from '#tests/clock.ts';
-import { describeFailingStore, describeUsers } from '#tests/failing-database.ts';
-import { describeLogin } from '#tests/login.ts';
-import { describePersistence } from '#tests/persistence.ts';
-import type { CreateAppAndDatabase } from '#tests/running-step.ts';
-import { sessionRoutes } from '#tests/session-routes.ts';
-import { describeStore } from '#tests/store-contract.ts';
-import { callbackOf, getSession, load, newSession } from '#tests/store-methods.ts';
-import { emptyDatabase, libraryDepartures, onKnex } from '#tests/store-on-knex.ts';
-import { temporaryFolder } from '#tests/temporary.ts';
+import { demo } from '#steps/shared/demo-account.ts';
+import { countAsIdle, HOUR, moveDate, stopClock } from '#tests/clock.ts';
+import { type RunningStep, start } from '#tests/step.ts';
+import { holdConnections, load, newSession } from '#tests/store-methods.ts';
+import { replay } from '#tools/browser.ts';
 import { createApp } from './app.ts';
 import { SessionStore } from './store.ts';
 
-const step: CreateAppAndDatabase = {
-  openDatabase,
-  createApp: (parts) => createApp({ ...parts, store: new SessionStore({ knex: parts.knex }) }),
-};
+test('still knows you after a restart', async () => {
+  const step = await start(createApp, { openDatabase, SessionStore });
+  await step.browser.logIn();
+  await step.restart();
+  expect(await step.browser.whoAmI()).toBe('demo');
+});
 
-describeLogin(step);
+describe('controls: the same restart forgets you when', () => {
+  test('the secret has changed', async () => {
+    const step = await start(createApp, { openDatabase, SessionStore });
+    await step.browser.logIn();
+    await step.restart({ secret: 'a secret made anew at each start' });
+    expect(await step.browser.whoAmI()).toBeUndefined();
+  });
+
+  test('the database file was deleted', async () => {
+    const step = await start(createApp, { openDatabase, SessionStore });
+    await step.browser.logIn();
+    await step.stop();
+    await rm(step.file);
+    await step.start();
+    expect(await step.browser.whoAmI()).toBeUndefined();
+  });
+});
 
 describe('a logout is final', () => {
   test('when another request of the same user ends after it', async () => {
-    const { store } = await emptyStore();
-    const { post, me, startUpload } = await sessionRoutes(store);
-    const { cookie } = await post('/login');
-    const finishUpload = await startUpload(cookie);
-    expect((await post('/destroy', cookie)).status).toBe(204);
-    expect(await finishUpload(), 'the upload itself').toBe(204);
-    expect(
-      await me(cookie),
-      'logged in again: save a loaded session with update, never insert. Chapter 6, The code',
-    ).toBe(401);
+    const step = await start(createApp, { openDatabase, SessionStore });
+    await step.browser.logIn();
+    const { cookie = '' } = step.browser;
+    const finishUpload = await beginUpload(step);
+    await step.browser.logOut();
+    expect(await finishUpload()).toBe(204);
+    expect((await replay(step.url, cookie)).status).toBe(401);
   });
 
   test('when the login request saves the session again', async () => {
-    const { store, get } = await emptyStore();
+    const { store } = await openStore();
     const session = newSession({ userId: 1 });
-    await callbackOf((done) => store.set('a', session, done));
-    await callbackOf((done) => store.destroy('a', done));
-    await callbackOf((done) => store.set('a', session, done));
-    const advice = 'once inserted, a session counts as loaded: chapter 6, The code';
-    expect(await get('a'), advice).toBeNull();
+    await store.set('a', session);
+    await store.destroy('a');
+    await store.set('a', session);
+    expect(await store.get('a')).toBeNull();
   });
 
   test('and so is the expiry', async () => {
-    const clock = stopClock();
-    const { store, get } = await emptyStore();
-    await callbackOf((done) => store.set('a', newSession({}, HOUR), done));
+    const { store } = await openStore();
+    await store.set('a', newSession({}, HOUR));
     const late = await load(store, 'a');
-    await clock.advance(HOUR + 1000);
+    moveDate(HOUR + 1000);
     late.cookie.maxAge = HOUR; // as express-session does at the end of each request
-    await callbackOf((done) => store.set('a', late, done));
-    expect(await get('a'), 'update live rows only: chapter 6, The code').toBeNull();
+    await store.set('a', late);
+    expect(await store.get('a')).toBeNull();
   });
 
   test('and a session whose cookie ends with the browser expires after a day', async () => {
-    const clock = stopClock();
-    const { store, get } = await emptyStore();
+    const { store } = await openStore();
+    moveDate(0); // freezes the date
     const session = newSession();
     Object.assign(session.cookie, { expires: null, maxAge: undefined });
-    await callbackOf((done) => store.set('a', session, done));
-    await clock.advance(24 * HOUR - 1000);
-    expect(
-      await get('a'),
-      'gone within a day: give a session whose cookie has no date a day. Chapter 6, the second hint',
-    ).not.toBeNull();
-    await clock.advance(2000);
-    expect(await get('a'), 'still there after a day: chapter 6, the second hint').toBeNull();
+    await store.set('a', session);
+    moveDate(24 * HOUR - 1000);
+    expect(await store.get('a')).not.toBeNull();
+    moveDate(2000);
+    expect(await store.get('a')).toBeNull();
   });
 
   test('but a loaded session that is saved under another id is a new session', async () => {
-    const { store, get } = await emptyStore();
-    await callbackOf((done) => store.set('a', newSession({ userId: 1 }), done));
-    const loaded = await load(store, 'a');
-    await callbackOf((done) => store.set('b', loaded, done));
-    const advice = 'not saved: remember the id for which it was loaded. Chapter 6, The code';
-    expect(await get('b'), advice).toMatchObject({ userId: 1 });
+    const { store } = await openStore();
+    await store.set('a', newSession({ userId: 1 }));
+    await store.set('b', await load(store, 'a'));
+    expect(await store.get('b')).toMatchObject({ userId: 1 });
+  });
+});
+
+describe('the response to an upload does not take a newer login away when it comes after', () => {
+  test.each([
+    ['a logout and a login', ['/api/logout', '/api/login']],
+    ['a login in another tab', ['/api/login']],
+  ])('%s', async (_what, paths) => {
+    const step = await start(createApp, { openDatabase, SessionStore });
+    await step.browser.logIn();
+    const finishUpload = await beginUpload(step);
+    for (const path of paths) await step.browser.post(path, demo);
+    expect(await finishUpload()).toBe(204);
+    expect(await step.browser.whoAmI()).toBe('demo');
   });
 });
 
 describe('calls on one session keep their order, even when nothing waits for them', () => {
-  const pairs: [what: string, userId: number | undefined, call: (store: SessionStore) => void][] = [
-    ['save, then read', 2, (store) => store.set('a', newSession({ userId: 2 }))],
+  const one = () => newSession({ userId: 1 });
+  const two = () => newSession({ userId: 2 });
+
+  test.each<[what: string, userId: number | undefined, call: (store: SessionStore) => unknown]>([
+    ['save, then read', 2, (store) => store.set('a', two())],
     ['log out, then read', undefined, (store) => store.destroy('a')],
-    [
-      'save, then log out',
-      undefined,
-      (store) => {
-        store.set('a', newSession({ userId: 2 }));
-        store.destroy('a');
-      },
-    ],
-    [
-      'log out, then save a new session',
-      2,
-      (store) => {
-        store.destroy('a');
-        store.set('a', newSession({ userId: 2 }));
-      },
-    ],
-    [
-      'save twice',
-      3,
-      (store) => {
-        store.set('a', newSession({ userId: 2 }));
-        store.set('a', newSession({ userId: 3 }));
-      },
-    ],
+    ['save, then log out', undefined, (store) => [store.set('a', two()), store.destroy('a')]],
+    ['log out, then save a new session', 2, (store) => [store.destroy('a'), store.set('a', two())]],
+    ['save twice', 1, (store) => [store.set('a', two()), store.set('a', one())]],
     [
       'change, save, change back, save',
       1,
-      (store) => {
-        const session = newSession({ userId: 2 });
-        store.set('a', session);
-        store.set('a', Object.assign(session, { userId: 1 }));
-      },
+      (store, session = two()) => [
+        store.set('a', session),
+        store.set('a', Object.assign(session, { userId: 1 })),
+      ],
     ],
-  ];
-  test.each(pairs)('%s', async (_what, userId, call) => {
-    const { store, get } = await emptyStore();
-    for (let round = 0; round < 20; round++) {
-      await callbackOf((done) => store.set('a', newSession({ userId: 1 }), done));
-      if (round % 2) void store.length(() => {}); // makes the first call wait for its turn
+  ])('%s', async (_what, userId, call) => {
+    const { store } = await openStore();
+    for (let round = 0; round < 10; round++) {
+      await store.set('a', one());
+      if (round % 2) void store.length(); // makes the first call wait for its turn
       call(store);
-      const found = await get('a');
-      expect(
-        found?.userId,
-        'out of order: pass all work through one queue. Chapter 6, The code',
-      ).toBe(userId);
+      expect((await store.get('a'))?.userId).toBe(userId);
     }
   });
 
   test('a save stores the session as it was at the call', async () => {
-    const { store, get } = await emptyStore();
+    const { store } = await openStore();
     const session = newSession({ userId: 1 });
-    void store.length(() => {}); // makes the save wait for its turn
+    void store.length(); // makes the save wait for its turn
     void store.set('a', session);
     Object.assign(session, { userId: 2 });
-    const advice = 'turn the session into text before its turn comes: chapter 6, The code';
-    expect((await get('a'))?.userId, advice).toBe(1);
-  });
-
-  test('the request after a redirect sees the change, even if nothing waited for the save', async () => {
-    const { store } = await emptyStore();
-    const { post, me } = await sessionRoutes(store);
-    for (let round = 0; round < 20; round++) {
-      const { cookie } = await post('/login');
-      expect(await me(cookie), 'the login is not visible yet').toBe(200);
-      await post('/logout', cookie);
-      expect(await me(cookie), 'the logout is not visible yet').toBe(401);
-    }
+    expect(await store.get('a')).toMatchObject({ userId: 1 });
   });
 
   test('work is skipped when its caller has given up', async () => {
-    const { knex, store } = await emptyStore();
-    const held = await knex.transaction(); // the only connection
-    const calls = Array.from({ length: 10 }, () => callbackOf((done) => store.get('a', done)));
-    const errors = (await Promise.all(calls)).map(([call]) => call?.[0]);
-    expect(errors.every((error) => error instanceof Error)).toBe(true);
-    const reads: string[] = [];
-    knex.on('query', ({ sql }) => sql.startsWith('select `sess`') && reads.push(sql));
-    await held.rollback();
+    const { knex, store } = await openStore();
+    const clock = stopClock();
+    countAsIdle();
+    const release = await holdConnections(knex);
+    const calls = Array.from({ length: 10 }, () => store.get('a'));
+    await clock.advance(2000);
+    expect(await Promise.all(calls)).toEqual(Array(10).fill(null));
+    const queries = vi.fn();
+    knex.on('query', queries);
+    await release();
     await store.close(); // waits for work in progress
-    const advice =
-      'the queue did work whose callers had given up. Skip it: chapter 6, the third hint';
-    expect(reads.length, advice).toBeLessThanOrEqual(1);
+    const reads = queries.mock.calls.filter(([{ sql }]) => sql.startsWith('select `sess`'));
+    expect(reads.length).toBeLessThanOrEqual(1);
   });
 });
 
-describeFailingStore(step, SessionStore);
+/** Begins an upload in the browser, and waits until its session is being loaded. @returns a function that sends the rest */
+async function beginUpload({ browser, parts }: RunningStep) {
+  const get = vi.spyOn(parts.store, 'get');
+  const upload = browser.post('/upload').type('text/plain');
+  upload.write('half of the file, ');
+  await expect.poll(() => get.mock.calls).toHaveLength(1);
+  return async () => (await upload).status;
+}
 
-describeUsers(import.meta.dirname, SessionStore);
-
-describeStore(
-  '06-logout-wins',
-  async () => {
-    const { knex, remove } = await emptyDatabase(openDatabase);
-    const store = new SessionStore({ knex, cleanupInterval: 0 });
-    await callbackOf((done) => store.length(done));
-    return onKnex(store, knex, async () => {
-      await store.close();
-      await remove();
-    });
-  },
-  { departures: libraryDepartures },
-);
-
-describePersistence(step);
-
-/** A store on an empty database. Both are closed when the test ends. */
-async function emptyStore() {
-  const knex = await openDatabase(`file:${await temporaryFolder()}/test.sqlite3`);
+/** A store on a database in memory. Both are closed when the test has finished. */
+async function openStore() {
+  const knex = await openDatabase('file::memory:');
   onTestFinished(() => knex.destroy());
   const store = new SessionStore({ knex, cleanupInterval: 0 });
   onTestFinished(() => store.close());
-  const get = (sid: string) => getSession(store, sid);
-  return { knex, store, get };
+  await store.length(); // its first clean-up is over
+  return { knex, store };
 }

@@ -1,4 +1,4 @@
-import { startWaiting, TimeoutError } from '#database/in-time.ts';
+import { startWaiting, TimeoutError } from '#steps/05-failing-database/in-time.ts';
 
 /** Runs one task at a time, in the order in which they were queued. */
 export class Queue {

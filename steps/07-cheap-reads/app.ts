@@ -2,10 +2,10 @@ import express from 'express';
 import session, { type Store } from 'express-session';
 import type { Users } from '#database/users.ts';
 import { answerUnavailable } from '#steps/05-failing-database/unavailable.ts';
-import { readCredentials, register } from '#steps/shared/accounts.ts';
+import { keepNewerCookie } from '#steps/06-logout-wins/newer-cookie.ts';
+import { credentials, type Guard, readBody, register } from '#steps/shared/accounts.ts';
 import { devRoutes } from '#steps/shared/dev-routes.ts';
 import { answerErrors, createError } from '#steps/shared/errors.ts';
-import type { Guard } from '#steps/shared/guard.ts';
 import { page } from '#steps/shared/page.ts';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
@@ -25,12 +25,13 @@ export function createApp({ store, users, secret }: Parts) {
 
   // Gives every request a req.session.
   const cookie = { maxAge: 24 * HOUR, httpOnly: true, sameSite: 'lax' } as const;
+  app.use(keepNewerCookie('sid'));
   app.use(session({ store, name: 'sid', secret, cookie, resave: false, saveUninitialized: false }));
 
   app.post('/api/register', register(users));
 
   app.post('/api/login', async (req, res, next) => {
-    const user = await users.verify(readCredentials(req));
+    const user = await users.verify(readBody(req, credentials));
     if (!user) throw createError(401, 'The username or the password is wrong.');
     // A new session id, so one that an attacker planted in this browser is worthless.
     req.session.regenerate((error) => {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Knex } from 'knex';
-import { reason } from '#database/open.ts';
+import { reason } from '#database/errors.ts';
 
 const BATCH = 100; // rows deleted per write lock
 const PAUSE = 10; // milliseconds between two batches, in which others can write

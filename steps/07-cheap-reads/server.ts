@@ -1,5 +1,4 @@
-import { inTime } from '#database/in-time.ts';
-import { Users } from '#database/users.ts';
+import { Users } from '#steps/05-failing-database/users.ts';
 import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
 import { serve } from '#steps/shared/serve.ts';
 import { createApp } from './app.ts';
@@ -8,7 +7,7 @@ import { SessionStore } from './store.ts';
 
 await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => {
   const knex = await openDatabase(databaseUrl);
-  const users = new Users(knex, { wait: inTime });
+  const users = new Users(knex);
   await prepareDemoAccount(users, production);
   const store = new SessionStore({ knex });
   // The store first: its work in progress needs the database.
@@ -16,5 +15,5 @@ await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => 
     await store.close();
     await knex.destroy();
   };
-  return { app: createApp({ store, users, secret }), close };
+  return { app: createApp({ store, users, secret }), knex, close };
 });

@@ -1,41 +1,63 @@
 import type { Request } from 'express';
 import { type SessionData, Store } from 'express-session';
 import type { Knex } from 'knex';
-import { reason } from '#database/open.ts';
-import { prepareSelect } from '#database/prepared.ts';
-import { type Callback, report } from '#steps/05-failing-database/outcome.ts';
+import { expectDialect } from '#steps/05-failing-database/dialect.ts';
+import { type Callback, onlyLog, settle } from '#steps/05-failing-database/outcome.ts';
+import { expiryOf, iso } from '#steps/06-logout-wins/expiry.ts';
 import { Queue } from '#steps/06-logout-wins/queue.ts';
-import { parse, type Row } from './parse.ts';
 import { Pruning } from './pruning.ts';
 
 const HOUR = 60 * 60 * 1000; // in milliseconds
-const FOREVER = Date.parse('9999-12-31'); // later dates are longer text, which SQLite would compare wrongly
 
 const ATTRIBUTES = ['domain', 'httpOnly', 'partitioned', 'path', 'priority', 'sameSite', 'secure'];
+
+export interface Options {
+  knex: Knex;
+  cleanupInterval?: number;
+}
+
+/** The columns that hold times, such as when the session expires: in milliseconds, by this server's clock. */
+export interface Times {
+  expired: number;
+  [column: string]: number;
+}
+
+/** What `get` reads in a row. */
+export interface Row {
+  /** The id in the table. */
+  sid: string;
+  sess: string;
+  times: Times;
+}
+
+/** What the store knows about the row that holds a session. */
+interface RowState {
+  sid: string;
+  times: Times;
+  /** The cookie's attributes. */
+  cookie: string;
+}
 
 /** Sessions in a database that may fail: each method calls back exactly once, and never rejects. */
 export class SessionStore extends Store {
   readonly knex: Knex;
-  // The row that holds a session: its id, when it expires, in milliseconds, and the cookie's attributes.
-  readonly #rows = new WeakMap<SessionData, { sid: string; expires: number; cookie: string }>();
+  readonly #rows = new WeakMap<SessionData, RowState>();
   readonly #queue = new Queue();
-  readonly #select: (values: string[]) => Promise<Row | undefined>;
   readonly #pruning: Pruning;
 
   /** @param cleanupInterval how often expired rows are deleted, in milliseconds; 0 means never. */
-  constructor({ knex, cleanupInterval = HOUR }: { knex: Knex; cleanupInterval?: number }) {
+  constructor({ knex, cleanupInterval = HOUR }: Options) {
     super();
+    this.expectDatabase(knex);
     this.knex = knex;
-    const live = 'select sess, expired from sessions where sid = ? and expired > ?';
-    this.#select = prepareSelect(knex, live);
-    this.#pruning = new Pruning(knex, cleanupInterval);
+    this.#pruning = this.startPruning(cleanupInterval);
   }
 
   override get(sid: string, callback?: Callback<SessionData | null>) {
-    return report(callback, null, async () => {
-      const row = await this.#queue.run(() => this.#select([sid, iso(Date.now())]));
-      const session = row ? parse(row) : null;
-      if (row && session) this.#remember(session, sid, Date.parse(row.expired));
+    return settle(callback, null, async () => {
+      const [row] = await this.inOrder(() => this.read(this.liveRow(sid)), sid);
+      const session = row ? this.sessionIn(row) : null;
+      if (row && session) this.#rows.set(session, stateOf(sid, session, row.times));
       return session;
     });
   }
@@ -43,66 +65,66 @@ export class SessionStore extends Store {
   /** The middleware calls this to make `req.session` from what `get` found in a row. */
   override createSession(req: Request, data: SessionData) {
     const session = super.createSession(req, data);
-    this.#remember(session, session.id, this.#rows.get(data)?.expires ?? 0);
+    const { times = { expired: 0 } } = this.#rows.get(data) ?? {};
+    this.#rows.set(session, stateOf(session.id, session, times));
     return session;
   }
 
   override set(sid: string, session: SessionData, callback?: Callback<void>) {
-    return report(callback, undefined, async () => {
-      const expires = expiryOf(session);
-      const row = { sid, sess: JSON.stringify(session), expired: iso(expires) }; // the session as it is now
-      await this.#queue.run(async () => {
+    return settle(callback, undefined, async () => {
+      const sess = JSON.stringify(session); // the session as it is now
+      const columns = this.columnsOf(sid, session);
+      const now = stateOf(sid, session, this.timesOf(session));
+      await this.inOrder(async () => {
+        const before = this.#rows.get(session);
+        const row = { ...columns, sess, ...this.#changed(now, before) };
         // If the row of a loaded session is gone, its user has logged out meanwhile: write nothing.
-        if (this.#rows.get(session)?.sid === sid) await this.#liveRows().where({ sid }).update(row);
+        if (before?.sid === sid) await this.liveRow(sid).update(row);
         else await this.knex('sessions').insert(row).onConflict('sid').merge();
-        this.#remember(session, sid, expires);
-      });
+        this.#rows.set(session, now);
+      }, sid);
     });
   }
 
   override touch(sid: string, session: SessionData, callback?: Callback<void>) {
-    // The response is already on its way to the browser: an error now could only cut it off.
-    const done: Callback<void> = (error) => {
-      if (error) console.error(`Could not extend a session: ${reason(error)}`);
-      callback?.(null);
-    };
-    return report(done, undefined, async () => {
-      const row = this.#rows.get(session);
-      const expires = expiryOf(session);
-      // Skip a write that moves the expiry by less than a minute, or than a tenth of the time left if that is shorter.
-      const step = Math.min(HOUR / 60, (expires - Date.now()) / 10);
-      const isNear = row?.sid === sid && Math.abs(expires - row.expires) < step;
-      if (isNear && row.cookie === attributesOf(session)) return;
+    return settle(onlyLog(callback), undefined, async () => {
+      const before = this.#rows.get(session);
+      const now = stateOf(sid, session, this.timesOf(session));
+      const isSame = before?.sid === sid && before.cookie === now.cookie;
+      if (isSame && isNear(now.times, before.times)) return;
       const cookie = JSON.stringify(session.cookie);
-      const sess = this.knex.raw("json_set(sess, '$.cookie', json(?))", [cookie]);
-      const change = { sess, expired: iso(expires) };
-      await this.#queue.run(() => this.#liveRows().where({ sid }).update(change));
-      if (row) this.#remember(session, sid, expires);
+      await this.inOrder(async () => {
+        const times = this.#changed(now, before);
+        if (isSame) await this.liveRow(sid).update(times);
+        else await this.#replaceCookie(sid, cookie, times);
+      }, sid);
+      if (before) this.#rows.set(session, now);
     });
   }
 
   override destroy(sid: string, callback?: Callback<number>) {
-    return report(callback, 0, () =>
-      this.#queue.run(() => this.knex('sessions').where({ sid }).delete()),
-    );
+    return settle(callback, 0, () => {
+      const row = { sid: this.storedId(sid) };
+      return this.inOrder(() => this.knex('sessions').where(row).delete(), sid);
+    });
   }
 
   override all(callback?: Callback<SessionData[]>) {
-    return report(callback, [], async () => {
-      const rows = await this.#queue.run(() => this.#liveRows().select('sess', 'expired'));
-      return rows.flatMap((row) => parse(row) ?? []);
+    return settle(callback, [], async () => {
+      const rows = await this.inOrder(() => this.read(this.liveRows()));
+      return rows.flatMap((row) => this.sessionIn(row) ?? []);
     });
   }
 
   override length(callback?: Callback<number>) {
-    return report(callback, 0, async () => {
-      const [row] = await this.#queue.run(() => this.#liveRows().count({ alive: '*' }));
+    return settle(callback, 0, async () => {
+      const [row] = await this.inOrder(() => this.liveRows().count({ alive: '*' }));
       return Number(row?.alive);
     });
   }
 
   override clear(callback?: Callback<number>) {
-    return report(callback, 0, () => this.#queue.run(() => this.knex('sessions').delete()));
+    return settle(callback, 0, () => this.inOrder(() => this.knex('sessions').delete()));
   }
 
   /** Deletes expired rows, which the store also does by itself. */
@@ -116,27 +138,115 @@ export class SessionStore extends Store {
     await this.length();
   }
 
-  #remember(session: SessionData, sid: string, expires: number) {
-    this.#rows.set(session, { sid, expires, cookie: attributesOf(session) });
+  /** Writes the cookie into the session as it is stored now, because another request may have saved it meanwhile. */
+  async #replaceCookie(sid: string, cookie: string, times: object): Promise<void> {
+    await this.knex.transaction(async (transaction) => {
+      const liveRow = () => this.liveRow(sid).transacting(transaction);
+      const [row] = await this.read(liveRow().forUpdate()); // SQLite has no locks on rows, and needs none
+      const session = row && parse(row.sess, row.times.expired);
+      if (!session) return;
+      const sess = JSON.stringify({ ...session, cookie: JSON.parse(cookie) });
+      await liveRow().update({ sess, ...times });
+    });
   }
 
-  #liveRows() {
-    return this.knex('sessions').where('expired', '>', iso(Date.now()));
+  /** The times to write, as values in a query. In a row that the store knows, what has not changed is left as it is. */
+  #changed({ sid, times }: RowState, before?: RowState): Record<string, Knex.Value> {
+    const isNew = ([column, time]: [string, number]) =>
+      before?.sid !== sid || before.times[column] !== time;
+    const changed = Object.entries(times).filter(isNew);
+    return Object.fromEntries(changed.map(([column, time]) => [column, this.at(time)]));
+  }
+
+  // What follows is what another store may do differently, if it extends this one.
+
+  /** @throws {TypeError} when this store cannot use that database. */
+  protected expectDatabase(knex: Knex): void {
+    expectDialect(knex, 'sqlite3');
+  }
+
+  protected startPruning(interval: number): Pruning {
+    return new Pruning(this.knex, interval);
+  }
+
+  /** Runs work after all that was queued before it: on one session, or on all. */
+  protected inOrder<T>(work: () => Promise<T>, _sid?: string): Promise<T> {
+    return this.#queue.run(work);
+  }
+
+  /** @returns the id in the row of a session. */
+  storedId(sid: string): string {
+    return sid;
+  }
+
+  /** The columns of a row beside the session and its times. */
+  protected columnsOf(sid: string, _session: SessionData): object {
+    return { sid: this.storedId(sid) };
+  }
+
+  protected timesOf(session: SessionData): Times {
+    return { expired: expiryOf(session) };
+  }
+
+  /** A time, in milliseconds, as a value in a query. */
+  at(time: number): Knex.Value {
+    return iso(time);
+  }
+
+  protected async read(rows: Knex.QueryBuilder): Promise<Row[]> {
+    const found: { sid: string; sess: string; expired: string }[] = await rows.select('*');
+    return found.map(({ sid, sess, expired }) => ({
+      sid,
+      sess,
+      times: { expired: Date.parse(expired) },
+    }));
+  }
+
+  protected sessionIn({ sess, times }: Row): SessionData | null {
+    return parse(sess, times.expired);
+  }
+
+  protected liveRow(sid: string): Knex.QueryBuilder {
+    return this.liveRows().where({ sid: this.storedId(sid) });
+  }
+
+  protected liveRows(): Knex.QueryBuilder {
+    return this.knex('sessions').where('expired', '>', this.at(Date.now()));
   }
 }
 
-/** When a session ends: when its cookie does, or in a day if the cookie has no date and ends with the browser. */
-function expiryOf({ cookie }: SessionData): number {
-  const expires = new Date(cookie.expires ?? Number.NaN).getTime();
-  return Number.isNaN(expires) ? Date.now() + 24 * HOUR : Math.min(expires, FOREVER);
+/** What the store knows about a row once it has read or written it: the session may change while it is writing. */
+function stateOf(sid: string, session: SessionData, times: Times): RowState {
+  return { sid, times, cookie: attributesOf(session) };
 }
 
-/** A time as text of fixed width, which SQLite sorts correctly: earlier is less. */
-function iso(time: number): string {
-  return new Date(time).toISOString();
+/** Whether each time moves by less than a minute, or than a tenth of the time left if that is shorter. */
+function isNear(times: Times, before: Times): boolean {
+  const step = Math.min(HOUR / 60, (times.expired - Date.now()) / 10);
+  const distances = Object.entries(times).map(([column, time]) => time - (before[column] ?? 0));
+  return distances.every((distance) => Math.abs(distance) < step);
 }
 
-/** The cookie's attributes as text. Its date changes with every request: only whether it has one counts. */
+/** The cookie's attributes as text. Its date changes with every request: only its lifetime counts, in seconds. */
 function attributesOf({ cookie }: SessionData): string {
-  return JSON.stringify([Boolean(cookie.expires), cookie], ATTRIBUTES);
+  const lifetime = cookie.expires ? Math.round((cookie.originalMaxAge ?? 0) / 1000) : null;
+  return JSON.stringify([lifetime, cookie], ATTRIBUTES);
+}
+
+/**
+ * @param sess the text in a row.
+ * @param expired when the row expires, in milliseconds.
+ * @returns the session, or null if the row is corrupt: then its user has to log in again.
+ */
+function parse(sess: string, expired: number): SessionData | null {
+  try {
+    const session = JSON.parse(sess);
+    if (typeof session.cookie !== 'object') throw new TypeError('no cookie');
+    // The column says when the session ends. The date in the text may be older.
+    if (session.cookie.expires) session.cookie.expires = new Date(expired);
+    return session;
+  } catch {
+    console.error('Ignored a corrupt row in the sessions table.');
+    return null;
+  }
 }

@@ -1,7 +1,7 @@
 import bcrypt from 'bcryptjs';
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
-import type { Credentials, Users } from '#database/users.ts';
+import type { User, Users } from '#database/users.ts';
 import { createError } from './errors.ts';
 
 /** A password that a user chooses or enters. */
@@ -27,15 +27,6 @@ export const credentials = z.object(
 );
 
 /**
- * Reads a username and a password from the body of a request that `express.json()` has parsed.
- *
- * @throws {HttpError} 415 when the body is not JSON, 400 when a field is missing or invalid.
- */
-export function readCredentials(req: Request): Credentials {
-  return readBody(req, credentials);
-}
-
-/**
  * Reads the body of a request that `express.json()` has parsed.
  *
  * @throws {HttpError} 415 when the body is not JSON, 400 when it does not fit the schema.
@@ -51,11 +42,20 @@ export function readBody<T>(req: Request, schema: z.ZodType<T>): T {
   return result.data;
 }
 
-/** `POST /api/register`: 201 with the name, 400 or 415 as `readCredentials` says, 409 if it is taken. */
+/** `POST /api/register`: 201 with the name, 400 or 415 as `readBody` says, 409 if it is taken. */
 export function register(users: Users): RequestHandler {
   return async (req, res) => {
-    const user = await users.add(readCredentials(req));
+    const user = await users.add(readBody(req, credentials));
     if (!user) throw createError(409, 'That username is taken. Choose another.');
     res.status(201).json({ username: user.username });
   };
 }
+
+/** Middleware that lets only logged-in users through, and puts the user in `res.locals.user`. */
+export type Guard = RequestHandler<
+  Record<string, string>,
+  unknown,
+  unknown,
+  unknown,
+  { user: User }
+>;

@@ -1,8 +1,7 @@
-import cluster from 'node:cluster';
 import { type Request, type RequestHandler, Router } from 'express';
 import { createError } from './errors.ts';
 import { ownPageOnly } from './own-page-only.ts';
-import { countSessions, readSession, tableOf } from './store-contents.ts';
+import { readStore } from './store-contents.ts';
 import { findUserData } from './user-data.ts';
 
 declare module 'express-session' {
@@ -22,26 +21,20 @@ const inspect: RequestHandler = async (req, res) => {
 };
 
 async function readInspection(req: Request) {
-  const { step, title, startedAt, hasDevices = false, cookieNote = '' } = req.app.locals;
-  const stored = await readSession(req.sessionStore, req.sessionID);
+  const { step, title, startedAt } = req.app.locals;
+  await Object(req.sessionStore).ready; // the store of connect-session-knex has created its table by then
+  const { session, row, ...store } = await readStore(req.sessionStore, req.sessionID);
   return {
     step,
     title,
     processId: process.pid,
-    firstProcessId: cluster.isWorker ? process.ppid : process.pid, // a new one means a restart
     startedAt,
-    store: {
-      name: req.sessionStore.constructor.name,
-      table: tableOf(req.sessionStore) ?? null,
-      sessions: await countSessions(req.sessionStore),
-    },
+    store: { name: req.sessionStore.constructor.name, ...store },
     cookie: sessionCookie(req),
-    cookieNote: String(cookieNote),
-    hasDevices: Boolean(hasDevices),
-    sessionId: stored ? shorten(req.sessionID) : null,
-    session: stored?.session ?? null,
-    row: stored?.row ? { ...stored.row, sid: shorten(stored.row.sid) } : null,
-    userData: findUserData(stored?.session),
+    sessionId: session && shorten(req.sessionID),
+    session,
+    row: row && { ...row, sid: shorten(row.sid) },
+    userData: findUserData(session),
   };
 }
 

@@ -10,15 +10,10 @@ const noSuchRoute: RequestHandler = () => {
 
 // Four parameters make it an error handler: Express counts them.
 const sendError: ErrorRequestHandler = (error, _req, res, next) => {
-  if (res.writableEnded) {
-    // The response is complete. Closing its connection could only hit the client's next request.
-    console.error(error);
-    return;
-  }
-  if (res.headersSent) {
-    next(error); // too late for another response; Express logs it and closes the connection
-    return;
-  }
+  // The response is complete. Closing its connection could only hit the client's next request.
+  if (res.writableEnded) return console.error(error);
+  // Too late for another response. Express logs the error and closes the connection.
+  if (res.headersSent) return next(error);
   const clientError = clientErrorOf(error);
   if (!clientError) console.error(error); // log it in full; send nothing internal
   res.status(clientError?.status ?? 500).json({
@@ -37,19 +32,16 @@ export const answerErrors = [noSuchRoute, sendError];
 function clientErrorOf(error: unknown): { status: number; message: string } | undefined {
   const { status, type } = Object(error);
   if (typeof status !== 'number' || status < 400 || status > 499) return undefined;
-  switch (type) {
-    case 'entity.parse.failed':
-      return { status, message: 'The body is not valid JSON.' };
-    case 'entity.too.large':
-      return { status, message: 'The body is too large: 100 kB is the most.' };
-    case 'charset.unsupported':
-    case 'encoding.unsupported':
-      return { status, message: 'Send the body as UTF-8 JSON.' };
-  }
-  // The body parser's errors have a type. Without one, the message is our own sentence.
-  const isOwnError = isHttpError(error) && type === undefined;
-  return {
-    status,
-    message: isOwnError ? error.message : 'The server did not understand the request.',
-  };
+  // Most errors of libraries have a type, and none of their messages is a sentence, as ours are.
+  const isOwn = isHttpError(error) && type === undefined && error.message.endsWith('.');
+  const message = isOwn ? error.message : sentences[type];
+  return { status, message: message ?? 'The server did not understand the request.' };
 }
+
+/** What to answer to the errors of `express.json()`, by their type. */
+const sentences: Record<string, string> = {
+  'entity.parse.failed': 'The body is not valid JSON.',
+  'entity.too.large': 'The body is too large: 100 kB is the most.',
+  'charset.unsupported': 'Send the body as UTF-8 JSON.',
+  'encoding.unsupported': 'Send the body as UTF-8 JSON.',
+};

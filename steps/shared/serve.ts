@@ -1,21 +1,28 @@
-import cluster from 'node:cluster';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server, type ServerOptions } from 'node:http';
-import { basename } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { basename, join } from 'node:path';
 import express, { type Express } from 'express';
-import { DatabaseError } from '#database/open.ts';
+import type { Knex } from 'knex';
+import { DatabaseError } from '#database/errors.ts';
 import { breakButtons } from './break-database.ts';
+import { chapterRoutes } from './chapter.ts';
 import { answerErrors } from './errors.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
-import { readStep } from './step.ts';
+
+/** Limits of an HTTP server, in milliseconds and bytes. */
+export type Limits = ServerOptions & Partial<Pick<Server, 'timeout' | 'maxRequestsPerSocket'>>;
 
 /** What a step starts: its app, and how to close what the app uses once no request needs it any more. */
 export interface Started {
   app: Express;
+  /** For the Break button. */
+  knex: Knex;
   close(): Promise<void>;
+  /** What to do between the signal to stop and the end of accepting requests. */
+  drain?(): Promise<void>;
   /** The limits of the HTTP server; by default, Node's. */
-  limits?: ServerOptions;
+  limits?: Limits;
 }
 
 /** How long requests in flight may take after the signal to stop, in milliseconds. */
@@ -33,27 +40,29 @@ export async function serve(
   start: (settings: Settings) => Promise<Started>,
 ): Promise<void> {
   const step = basename(folder);
-  const { title, store } = readStep(folder);
+  const { title } = JSON.parse(await readFile(join(folder, 'step.json'), 'utf8'));
   await explainFailure(async () => {
-    const settings = readSettings(step, process.env, store);
-    const { app, close, limits } = await start(settings);
+    const settings = readSettings(step, process.env);
+    const { app, knex, close, drain, limits } = await start(settings);
     Object.assign(app.locals, { step, title, startedAt: new Date().toISOString() }); // for /inspect
     const server = await listen(
-      settings.production ? app : withBreakButtons(app, settings),
+      settings.production ? app : inDevelopment(step, app, knex),
       settings,
       limits,
     );
     closeOnSignal(async () => {
+      await drain?.();
       await closeServer(server);
       await close();
     });
-    if (cluster.isWorker) return; // the process that started this one prints one line for all workers
     console.log(`${step} · ${title} · ${urlOf(server)} · process ${process.pid}`);
   });
 }
 
 /** Starts something. An error that the user can fix is printed as one line on stderr, and the exit code is 1. */
 export async function explainFailure(start: () => Promise<void>): Promise<void> {
+  // A server outlives whoever reads its log, as in `| head`: printing then fails, and must not end the process.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
   try {
     await start();
   } catch (error) {
@@ -63,9 +72,10 @@ export async function explainFailure(start: () => Promise<void>): Promise<void> 
   }
 }
 
-/** The buttons come before the app, because the app's session middleware fails without the sessions table. */
-function withBreakButtons(app: Express, { databaseUrl }: Settings): Express {
-  return express().disable('x-powered-by').use(breakButtons(databaseUrl), app, answerErrors);
+/** Adds the chapter, and the Break button: both before the app, because its session fails without the sessions table. */
+function inDevelopment(step: string, app: Express, knex: Knex): Express {
+  const development = express().disable('x-powered-by');
+  return development.use(chapterRoutes(step), breakButtons(knex), app, answerErrors);
 }
 
 /**
@@ -77,9 +87,9 @@ function withBreakButtons(app: Express, { databaseUrl }: Settings): Express {
 export async function listen(
   app: Express,
   { port, host }: Pick<Settings, 'port' | 'host'>,
-  limits: ServerOptions = {},
+  limits: Limits = {},
 ): Promise<Server> {
-  const server = createServer(limits, app).listen(port, host);
+  const server = Object.assign(createServer(limits, app), limits).listen(port, host);
   try {
     await once(server, 'listening');
     return server;
@@ -93,27 +103,17 @@ export async function listen(
   }
 }
 
-/**
- * The first signal closes everything in order. A second one ends the process at once. The parent process can send the
- * message `stop` instead of the first signal.
- *
- * @returns a function that does what the first signal does.
- */
-export function closeOnSignal(close: () => Promise<void>): () => Promise<void> {
+/** The first signal closes everything in order. A second one ends the process at once. */
+export function closeOnSignal(close: () => Promise<void>, signals = ['SIGINT', 'SIGTERM']): void {
   let isClosing = false;
-  const stop = async () => {
-    if (isClosing) return;
-    isClosing = true;
-    await close();
-    process.exit(0);
-  };
-  for (const signal of ['SIGINT', 'SIGTERM']) {
-    process.on(signal, () => (isClosing ? process.exit(1) : stop()));
+  for (const signal of signals) {
+    process.on(signal, async () => {
+      if (isClosing) process.exit(1);
+      isClosing = true;
+      await close();
+      process.exit(0);
+    });
   }
-  process.on('message', (message) => {
-    if (message === 'stop') void stop();
-  });
-  return stop;
 }
 
 /**
@@ -121,7 +121,6 @@ export function closeOnSignal(close: () => Promise<void>): () => Promise<void> {
  * Connections that a browser keeps open are closed as soon as they have nothing in flight.
  */
 export async function closeServer(server: Server): Promise<void> {
-  await acceptWaiting(server);
   const closed = once(server, 'close');
   server.close();
   const idle = setInterval(() => server.closeIdleConnections(), 50);
@@ -129,23 +128,6 @@ export async function closeServer(server: Server): Promise<void> {
   await closed;
   clearInterval(idle);
   clearTimeout(deadline);
-}
-
-/**
- * Accepts the connections that are queued because this process was busy: closing now would reset them.
- * Each turn of the event loop accepts one. Stops after a second.
- */
-async function acceptWaiting(server: Server): Promise<void> {
-  const deadline = performance.now() + 1000;
-  let accepted = true;
-  server.on('connection', () => {
-    accepted = true;
-  });
-  while (accepted && performance.now() < deadline) {
-    accepted = false;
-    await nextTurn();
-    await nextTurn(); // the first may be the rest of the current turn
-  }
 }
 
 /** @returns the URL of a listening server. */

@@ -1,13 +1,12 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { Step } from './step.ts';
 
 /** The settings of a step's server, read from environment variables. */
 export interface Settings {
   /** Where to listen; 0 is any free port. */
   port: number;
   host: string;
-  /** The address of the database, for `openDatabase`. Empty when a step is to start a PostgreSQL of its own. */
+  /** The address of the database, for `openDatabase`. */
   databaseUrl: string;
   /** What signs the session cookie. */
   secret: string;
@@ -18,11 +17,6 @@ export interface Settings {
 export class SettingsError extends Error {}
 
 const PORT = 'PORT must be a number from 0 (any free port) to 65535.';
-const SQLITE_URL = 'DATABASE_URL must name an SQLite file: file:PATH.';
-const POSTGRES_URL =
-  'DATABASE_URL must name a PostgreSQL: postgres://USER:PASSWORD@HOST:PORT/DATABASE. Without it, this step starts one of its own.';
-const SHARED_URL =
-  'With NODE_ENV=production, set DATABASE_URL to the PostgreSQL that all servers share: postgres://USER:PASSWORD@HOST:PORT/DATABASE.';
 const NODE_ENV = 'NODE_ENV must be development, test or production, or not set.';
 const SESSION_SECRET =
   'With NODE_ENV=production, set SESSION_SECRET to a random string of at least 32 characters, and use the same one at every start. ' +
@@ -50,36 +44,22 @@ const environment = z
  * Reads the settings of a step from environment variables; an empty one counts as missing.
  *
  * @param step the name of the step's folder: its database is `database/<step>.sqlite3` by default.
- * @param store where the step keeps its sessions.
  * @throws {SettingsError} when a variable is invalid, or the secret of a production server is missing or too short.
  */
-export function readSettings(
-  step: string,
-  variables: NodeJS.ProcessEnv,
-  store: Step['store'] = 'sqlite',
-): Settings {
+export function readSettings(step: string, variables: NodeJS.ProcessEnv): Settings {
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
   const { data, error } = environment.safeParse(given);
   if (!data) throw new SettingsError(error.issues[0]?.message);
-  const [ownUrl, pattern, message] =
-    store === 'postgresql'
-      ? (['', /^postgres(ql)?:\/\/./, POSTGRES_URL] as const)
-      : ([defaultDatabaseUrl(step), /^file:./, SQLITE_URL] as const);
-  const { DATABASE_URL: databaseUrl = ownUrl } = data;
-  if (databaseUrl !== ownUrl && !pattern.test(databaseUrl)) throw new SettingsError(message);
-  const production = data.NODE_ENV === 'production';
-  if (production && databaseUrl === '') throw new SettingsError(SHARED_URL);
-  return { port: data.PORT, host: data.HOST, databaseUrl, secret: data.SESSION_SECRET, production };
+  return {
+    port: data.PORT,
+    host: data.HOST,
+    databaseUrl: data.DATABASE_URL ?? defaultDatabaseUrl(step),
+    secret: data.SESSION_SECRET,
+    production: data.NODE_ENV === 'production',
+  };
 }
 
 /** Each step has a database of its own, so no step reads the rows of another. */
 export function defaultDatabaseUrl(step: string): string {
-  return `file:${join(databases, `${step}.sqlite3`)}`;
+  return `file:${resolve(import.meta.dirname, '../../database', `${step}.sqlite3`)}`;
 }
-
-/** @returns the folder of the PostgreSQL that a step starts itself. */
-export function ownPostgresFolder(step: string): string {
-  return join(databases, `${step}.postgresql`);
-}
-
-const databases = resolve(import.meta.dirname, '../../database');

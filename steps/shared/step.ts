@@ -6,13 +6,13 @@ const step = z.object({
   title: z.string(),
   /** What the step teaches, in half a sentence. */
   lesson: z.string(),
-  /** What to do first when you practise the step; the first step cannot be practised. */
-  firstMove: z.string().optional(),
+  /** The files that you write when you practise the step, if it gives you the rest. */
+  toWrite: z.array(z.string()).optional(),
   /** The step that the reader's own folder, `practice`, is about. */
   practises: z.string().optional(),
   /** Where the step keeps its sessions. */
   store: z.enum(['memory', 'sqlite', 'postgresql']),
-  /** Its row in the table that `npm run compare` prints, by column title. */
+  /** Its row in the table that `npm run compare` prints, by the keys of `tools/outcomes.ts`. */
   outcomes: z.record(z.string(), z.string()),
 });
 

@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fileOf } from '#database/open.ts';
 import { createApp as createStep01 } from '#steps/01-in-memory/app.ts';
 import { createApp as createStep03 } from '#steps/03-knex-sqlite/app.ts';
 import { createApp as createStep04 } from '#steps/04-minimal-payload/app.ts';
+import { stores as benchedStores } from '#tools/bench/stores.ts';
+import { packages } from '#tools/contract/adapters.ts';
 import { runScript } from '#tools/processes.ts';
 import { findStep, stepNames } from '#tools/steps.ts';
-import { loggedIn } from '../login.ts';
-import type { CreateApp } from '../running-step.ts';
+import { type CreateApp, start } from '../step.ts';
 import { temporaryFolder } from '../temporary.ts';
 
 describe('a command that is given a step', () => {
@@ -17,27 +19,27 @@ describe('a command that is given a step', () => {
   });
 
   test.each([undefined, '', '0', '03-knex', '../steps'])('knows no step %s', (name) => {
-    expect(() => findStep(name)).toThrow(/ Give a number from 1 to \d, or a name: 01-in-memory, /);
+    expect(() => findStep(name)).toThrow(/ Give a number from 1 to \d+, or a name: 01-in-memory, /);
   });
 });
 
 const list = `Give a number from 1 to ${stepNames.length}, or a name: ${stepNames.join(', ')}.`;
 const oneStep = 'Give one step: npm run step 3, or npm run step 3 -- --watch.';
-const bench = 'Type npm run bench, or npm run bench -- --rounds 20 for more rounds.';
+const stores = Object.keys(packages).join(', ');
+const contract =
+  'Type npm run contract, npm run contract connect-redis, or npm run contract ./my-store.ts.';
+const bench =
+  'Type npm run bench, npm run bench stores, or npm run bench -- --rounds 20 for more rounds.';
+const benched = Object.keys(benchedStores).join(', ');
 
 test.each([
   ['step', [], `Which step? ${list}`],
   ['step', ['99'], `There is no step "99". ${list}`],
   ['step', ['3', '4'], oneStep],
   ['step', ['3', '--wtch'], `There is no option --wtch. ${oneStep}`],
-  ['test', ['99'], `There is no step "99". ${list}`],
-  ['sessions', [], `Which step? ${list}`],
-  ['sessions', ['three'], `There is no step "three". ${list}`],
   ['sessions', ['3', '4'], 'Give one step: npm run sessions 3.'],
   ['diff', ['2'], 'Give two steps: npm run diff 2 3.'],
-  ['diff', ['2', '99'], `There is no step "99". ${list}`],
   ['diff', ['2', '02'], 'These are the same step. Give two steps: npm run diff 2 3.'],
-  ['compare', ['99'], `There is no step "99". ${list}`],
   [
     'compare',
     ['-v'],
@@ -45,43 +47,59 @@ test.each([
   ],
   ['bench', ['3'], bench],
   ['bench', ['--rounds', 'many'], bench],
-  ['contract', ['3'], 'Type npm run contract, without anything else: it tries all stores.'],
-  ['docs', ['99'], 'Type npm run docs, npm run docs -- --check, or npm run docs -- 3.'],
+  ['bench', ['stores', '--rounds', '0'], bench],
+  ['bench', ['stores', '--sessions', 'many'], bench],
+  ['bench', ['stores', '99'], `There is no step "99". ${list}`],
+  ['bench', ['stores', '3'], `There is no store 3. Give one of ${benched}.`],
+  ['bench', ['stores', 'redis'], `There is no store redis. Give one of ${benched}.`],
+  [
+    'capacity',
+    ['--sessions', 'many'],
+    'Type npm run capacity, or npm run capacity -- --sessions 10000000 --seconds 5.',
+  ],
+  [
+    'contract',
+    ['redis'],
+    `There is no store redis. Give a file, as in ./my-store.ts, or one of ${stores}.`,
+  ],
+  [
+    'contract',
+    ['./none.ts'],
+    `There is no store ./none.ts. Give a file, as in ./my-store.ts, or one of ${stores}.`,
+  ],
+  ['contract', ['--limit'], `There is no option --limit. ${contract}`],
+  ['docs', ['99'], `There is no step "99". ${list}`],
   ['migrate', ['9'], 'Type npm run migrate, without anything else.'],
-  ['practice', ['99'], `There is no step "99". ${list}`],
-  ['move', [], 'Give one step or file to move from: npm run move 8, or npm run move file:PATH.'],
+  ['move', [], 'Give one step or file to move from: npm run move 9, or npm run move file:PATH.'],
 ])('npm run %s %j says in one line what to type', async (command, words, message) => {
   const { code, stdout, stderr } = await run(command, words);
   expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `${message}\n` });
 });
 
-describe('npm test', { timeout: 60_000 }, () => {
-  test('says which words it understands', async () => {
-    const { code, stdout, stderr } = await run('test', ['nothing']);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^No test file has "nothing" in its path\. [^\n]+\n$/);
-  });
+test('npm run capacity measures SQLite and PostgreSQL', async () => {
+  const { stdout } = await run('capacity', ['--sessions', '1000', '--seconds', '1']);
+  const [, , ...rows] = stdout.split('\n').map((line) => line.split(/ *\| */).slice(1, -1));
+  const measured = [...Array(6).fill(expect.stringMatching(/^[\d,]*[1-9][\d,]*$/))];
+  expect(rows.filter((row) => row.length > 0)).toEqual([
+    ['SQLite', '1,000', ...measured],
+    ['PostgreSQL', '1,000', ...measured],
+  ]);
+});
 
-  test('names the tests of one file', async () => {
-    const { stdout } = await run('test', ['tests/shared/user-data']);
-    expect(stdout).toMatch(/^ {3}✓ .+\n {3}✓ /m);
-  });
-
-  test('prints a line for each of several files, and why tests were skipped', async () => {
-    const { stdout } = await run('test', ['tests/stores', 'tests/shared/user-data']);
-    expect(stdout.match(/^.*✓ .*$/gm)).toEqual([
-      expect.stringMatching(/^ ✓ tests\/shared\/user-data\.test\.ts \(\d+ tests\)/),
-      expect.stringMatching(/^ ✓ tests\/stores\.test\.ts \(\d+ tests \| \d+ skipped\)/),
-    ]);
-    expect(stdout).toMatch(
-      /^ {2}\d+ skipped in tests\/stores\.test\.ts: these stores have no storage that could fail\.$/m,
-    );
-  });
-
-  test('with the name of a test, shows no other', async () => {
-    const { stdout } = await run('test', ['tests/shared/user-data', '-t', 'user id']);
-    expect(stdout).not.toMatch(/↓| skipped in /);
-  });
+test('npm run bench stores compares stores with MemoryStore, and draws the ratios', async () => {
+  const chart = join(await temporaryFolder(), 'chart.svg');
+  const options = ['--rounds', '1', '--sessions', '1', '--chart', chart];
+  const { code, stdout } = await run('bench', ['stores', '7', ...options]);
+  const [, , ...rows] = stdout.split('\n').map((line) => line.split(/ *\| */).slice(1, -1));
+  const rate = expect.stringMatching(/^[1-9]\d*$/);
+  const ratio = expect.stringMatching(/^\d+\.\d\d \(\d+\.\d\d–\d+\.\d\d\)$/);
+  const [same, number] = ['1.00 (1.00–1.00)', expect.stringMatching(/^\d+$/)];
+  expect(code).toBe(0);
+  expect(rows.filter((row) => row.length > 0)).toEqual([
+    ['MemoryStore', 'memory', rate, same, rate, same, '-', number, '-', '-'],
+    ['07-cheap-reads', 'SQLite', rate, ratio, rate, ratio, '0', number, number, number],
+  ]);
+  expect(await readFile(chart, 'utf8')).toMatch(/^<svg .*07-cheap-reads, SQLite</s);
 });
 
 describe('npm run diff', () => {
@@ -99,7 +117,7 @@ describe('npm run sessions', () => {
     const { stdout, sessionId } = await sessionsOf('03-knex-sqlite', createStep03);
     expect(stdout).toMatch(/^1 session in .*\.sqlite3\n/);
     expect(stdout).toContain(`sid      ${sessionId}\n`);
-    expect(stdout).toMatch(/"username": "ada", {2}<-- the user name does not belong here\n/);
+    expect(stdout).toMatch(/"username": "demo", {2}<-- the user name does not belong here\n/);
     expect(stdout).toMatch(/"password_hash": "\$2b\$.*" {2}<-- the password hash does not belong/);
   });
 
@@ -110,9 +128,10 @@ describe('npm run sessions', () => {
   });
 
   test('marks a row that holds no session', async () => {
-    const { server } = await loggedIn(createStep03);
-    await server.knex('sessions').update({ sess: '{"cookie":' });
-    const DATABASE_URL = `file:${server.databaseFile}`;
+    const { parts, browser, file } = await start(createStep03);
+    await browser.logIn();
+    await parts.knex('sessions').update({ sess: '{"cookie":' });
+    const DATABASE_URL = `file:${file}`;
     const { stdout } = await run('sessions', ['3'], { DATABASE_URL });
     expect(stdout).toContain('{"cookie":  <-- this is not JSON\n');
   });
@@ -131,8 +150,9 @@ describe('npm run sessions', () => {
   });
 
   async function sessionsOf(step: string, createApp: CreateApp) {
-    const { server, browser } = await loggedIn(createApp);
-    const DATABASE_URL = `file:${server.databaseFile}`;
+    const { browser, file } = await start(createApp);
+    await browser.logIn();
+    const DATABASE_URL = `file:${file}`;
     return { ...(await run('sessions', [step], { DATABASE_URL })), sessionId: browser.sessionId };
   }
 });

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { parseText } from '#tools/docs/markdown.ts';
-import { checkNames } from '#tools/docs/names.ts';
 import { list, renew, showChanges } from '#tools/docs/renew.ts';
 import { Values } from '#tools/docs/values.ts';
 
@@ -50,13 +49,14 @@ test('treats a session id and its beginning as one value, and times a moment apa
   expect(times).toEqual([`a ${old}`, `b ${old}`, `c ${late}`]);
 });
 
-test('shows what would change under its file and line', async () => {
+test('shows what would change, with its file', async () => {
   const page =
     '<!-- diff 1 2: app.ts -->\n```diff\nx\n```\n\n```console\n$ echo right\nwrong\n```\n';
   const { text, markdown } = await renew(parseText('page.md', page));
   const shown = showChanges(text, markdown);
-  expect(shown).toMatch(/^page\.md:3\n ```diff\n-x\n\+\$ npm run diff 1 2\n/);
-  expect(shown).toMatch(/\npage\.md:8\n \$ echo right\n-wrong\n\+right\n ```\n/);
+  expect(shown).toMatch(/^\+\+\+ page\.md\n@@ [^@]+ @@\n ```diff\n-x\n\+\$ npm run diff 1 2\n/m);
+  expect(shown).toMatch(/\n \$ echo right\n-wrong\n\+right\n ```\n/);
+  expect(showChanges(text, page)).toBe('');
 });
 
 test.each([
@@ -70,22 +70,6 @@ test.each([
   [1, '<!-- excerpt a: b\n\nAfter.', 'End this comment'],
 ])('reports in line %i what it cannot write: $2', async (line, page, message) => {
   expect(list(await renew(parseText('page.md', page)))).toContain(`page.md:${line}: ${message}`);
-});
-
-test.each([
-  ['file', '`steps/01-in-memory/none.ts`'],
-  ['file', '`none.ts`'],
-  ['npm script', '`npm run stop 1`'],
-  ['step', '`npm run step 42`'],
-  ['setting', '`SECRET=a npm run step 1`'],
-  ['test or message', `\`forgets who you are ${'yesterday'}\``],
-  ['target', '[there](#nowhere)'],
-  ['session id here', '\n```mermaid\nA->>B: 9SX7…?\n```'],
-])('reports a %s that does not exist', async (kind, words) => {
-  const [checked] = await checkNames([parseText('page.md', `See ${words}`)]);
-  expect(checked?.problems.map(({ message }) => message)).toContainEqual(
-    expect.stringContaining(`There is no ${kind} "`),
-  );
 });
 
 async function renewed(page: string): Promise<string> {

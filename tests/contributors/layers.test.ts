@@ -1,18 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, posix, sep } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { expect, test } from 'vitest';
+import { projectFiles } from '#tools/copy.ts';
 import { root } from '#tools/steps.ts';
 
 const layers = ['database', 'steps/shared', 'steps', 'tools', 'lab', 'tests'];
 
+const isCode = /^(database|steps|tools|lab|tests)\/.*(?<!\.test)\.ts$/;
+
 /** Every import of the project's own code: the file, and the file that it imports. */
-const imports = layers
-  .filter((folder) => folder !== 'steps/shared') // it is in steps
-  .flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true }).map((file) => `${folder}/${file}`),
-  )
-  .map((file) => file.replaceAll(sep, '/'))
-  .filter((file) => /(?<!\.test)\.ts$/.test(file) && !file.startsWith('steps/practice'))
+const imports = (await projectFiles())
+  .filter((file) => isCode.test(file))
   .flatMap((file) =>
     [...readFileSync(join(root, file), 'utf8').matchAll(/(?:from|import)[ (]'([#.].*?)'/g)].map(
       ([, path = '']) => ({

@@ -9,7 +9,7 @@ import { startServer } from '../spawn.ts';
 // site, so it sends the cookie although that is SameSite=Lax.
 test.each([
   ['07-cheap-reads', 204, 401],
-  ['08-hardened', 403, 200],
+  ['09-refuse-strangers', 403, 200],
 ])(
   'a form on another origin, sent to step %s, is answered %i: then /api/me is %i',
   async (step, answer, after) => {

@@ -19,14 +19,14 @@ async function start(settings: NodeJS.ProcessEnv) {
     await exited;
   };
   onTestFinished(kill);
-  await vi.waitFor(() => fetch(url), { timeout: 15_000 }); // until it listens
+  await vi.waitFor(() => fetch(url), { timeout: 60_000 }); // until it listens
   return kill;
 }
 
 test.each([
   ['survives a crash', 'one', 200],
   ['is lost with another secret, so this test can fail', 'two', 401],
-])('a login %s', { timeout: 40_000 }, async (_name, secret, status) => {
+])('a login %s', { timeout: 180_000 }, async (_name, secret, status) => {
   const folder = await mkdtemp(`${tmpdir()}/restart-`);
   onTestFinished(() => rm(folder, { recursive: true }));
   const DATABASE_URL = `file:${folder}/test.sqlite3`;

@@ -1,11 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readStep } from '#steps/shared/step.ts';
+import { columns, outcomeOf } from '../outcomes.ts';
 import { runScript } from '../processes.ts';
-import { numberOf, root, stepFolder, stepNames } from '../steps.ts';
+import { root, stepFolder, stepNames } from '../steps.ts';
 import { table } from '../table.ts';
-import type { Text } from './markdown.ts';
-import { depth, isFilled, joinUnits, places, unitAt } from './select.ts';
+import { depth, isFilled, joinUnits, matchesOf, unitAt } from './select.ts';
 
 /** `<!-- excerpt PATH: ANCHOR | ANCHOR -->` */
 export async function excerpt(rest: string): Promise<string[]> {
@@ -14,17 +14,18 @@ export async function excerpt(rest: string): Promise<string[]> {
   const lines = await readLines(root, path);
   let end = 0;
   const units = anchors.split(' | ').map((anchor) => {
-    const unit = unitAt(lines, only(places(lines, anchor, end), path, anchor, end));
+    const unit = unitAt(lines, single(matchesOf(lines, anchor, end), path, anchor, end));
     end = unit.end;
     return unit;
   });
   // No gap before the first unit or after the last.
   const first = units[0]?.start ?? 0;
   const moved = units.map((unit) => ({ start: unit.start - first, end: unit.end - first }));
-  const gap = (next = '') => `${' '.repeat(depth(next))}// …`;
+  const comment = /\.[jt]s$/.test(path) ? '//' : '#';
+  const gap = (next = '') => `${' '.repeat(depth(next))}${comment} …`;
   const shown = joinUnits(lines.slice(first, end), moved, gap);
   const indentation = Math.min(...shown.filter(isFilled).map(depth));
-  return [`// ${path}`, ...shown.map((line) => line.slice(indentation))];
+  return [`${comment} ${path}`, ...shown.map((line) => line.slice(indentation))];
 }
 
 /** `<!-- diff 2 3 -->`, or `<!-- diff 2 3: app.ts, server.ts -->` for some of the files. */
@@ -53,10 +54,10 @@ export async function change(rest: string, folder: string): Promise<string[]> {
     const wanted = hunk.trimEnd().split('\n');
     const olds = wanted.filter((line) => !line.startsWith('+'));
     const anchors = olds.map((line) => line.slice(1).trim());
-    const found = places(lines, anchors[0] ?? '', at).filter((place) =>
+    const found = matchesOf(lines, anchors[0] ?? '', at).filter((place) =>
       anchors.every((anchor, index) => lines[place + index]?.trim().startsWith(anchor)),
     );
-    at = only(found, path, anchors.join(' … '), at);
+    at = single(found, path, anchors.join(' … '), at);
     shown.push('@@');
     for (const line of wanted) {
       const isNew = line.startsWith('+');
@@ -69,34 +70,26 @@ export async function change(rest: string, folder: string): Promise<string[]> {
   return shown;
 }
 
-/**
- * The table of the steps. The text with the chapters gets their lessons and changes; any other text gets their
- * outcomes. What a step changes is bold.
- */
-export function stepsTable({ anchors }: Text): string[] {
-  const hasChapters = anchors.some((anchor) => /^\d-/.test(anchor));
+/** The table of the steps, with their outcomes. What a step changes is bold. */
+export function stepsTable(): string[] {
   let before: Record<string, string> = {};
   const rows = stepNames.map((step) => {
-    const { lesson, outcomes } = readStep(stepFolder(step));
-    const all = Object.entries(outcomes).map(([column, outcome]) => {
-      const isNew = column in before && before[column] !== outcome;
-      return { column, isNew, outcome: isNew ? `**${outcome}**` : outcome };
+    const { outcomes } = readStep(stepFolder(step));
+    const cells = Object.keys(columns).map((column) => {
+      const key = outcomes[column] ?? '';
+      const { text } = outcomeOf(column, key);
+      return column in before && before[column] !== key ? `**${text}**` : text;
     });
     before = outcomes;
-    if (!hasChapters) return [`[${step}](steps/${step})`, ...all.map(({ outcome }) => outcome)];
-    const number = numberOf(step);
-    const anchor = anchors.find((anchor) => anchor.startsWith(`${number}-`));
-    const changes = all.filter(({ isNew }) => isNew);
-    const listed = changes.map(({ column, outcome }) => `${column}: ${outcome}`).join('; ');
-    return [anchor ? `[${number}](#${anchor})` : String(number), lesson, listed];
+    return [`[${step}](steps/${step})`, ...cells];
   });
-  const columns = hasChapters ? ['its lesson', 'what changes'] : Object.keys(before);
-  return table([['step', ...columns], ...rows]).split('\n');
+  const titles = Object.values(columns).map(({ title }) => title);
+  return table([['step', ...titles], ...rows]).split('\n');
 }
 
-function only(found: number[], path: string, anchor: string, after: number): number {
-  const [place, ...more] = found;
-  if (place !== undefined && more.length === 0) return place;
+function single(found: number[], path: string, anchor: string, after: number): number {
+  const [match, ...others] = found;
+  if (match !== undefined && others.length === 0) return match;
   const where = after > 0 ? `${path} after line ${after}` : path;
   throw new Error(
     `${found.length} places in ${where} begin with "${anchor}". There must be exactly one.`,

@@ -1,65 +1,70 @@
-import { structuredPatch } from 'diff';
+import { createTwoFilesPatch } from 'diff';
 import { type Block, Problem, type Text } from './markdown.ts';
 import { change, diff, excerpt, stepsTable } from './quote.ts';
 import { Reader } from './transcript.ts';
 
 /** These blocks quote nothing. */
-const free = ['mermaid', 'sh'];
-const isTyped = ({ language, asks }: Block) => language === 'console' || asks?.what === 'change';
+const free = ['mermaid', 'sh', 'js'];
+const isTyped = ({ language, asks }: Block) => language === 'console' || asks?.command === 'change';
 
-/** Rewrites every block of a text, or those of one chapter: `3` is the one called `3. …`. */
-export async function renew(text: Text, chapter = '') {
-  const written = new Map<Block, string[]>();
+const AT_ONCE = 3; // sections, each with servers of its own
+const running = new Set<Promise<void>>();
+
+/** Rewrites every block of a text. */
+export async function renew(text: Text) {
+  const parts = [...text.parts];
   const problems = [...text.problems];
-  const isWanted = (title: string) => chapter === '' || title.startsWith(`${chapter}. `);
-  const titles = new Set(text.blocks.map((block) => block.chapter).filter(isWanted));
-  const waiting = problems.length > 0 ? [].values() : titles.values();
-  // Two chapters at a time: each worker takes the next one that waits.
-  const work = async () => {
-    for (const title of waiting) {
-      const blocks = text.blocks.filter((block) => block.chapter === title);
-      await Reader.during(blocks.some(isTyped), (reader) => renewAll(blocks, reader));
-    }
-  };
-  await Promise.all([work(), work()]);
-  return { text, markdown: put(text.lines, written), problems };
+  const sections = new Set(problems.length > 0 ? [] : text.blocks.map(({ section }) => section));
+  await Promise.all([...sections].map((section) => inTurn(() => renewSection(section))));
+  return { text, markdown: parts.join(''), problems };
+
+  async function renewSection(section: string): Promise<void> {
+    const blocks = text.blocks.filter((block) => block.section === section);
+    await Reader.during(blocks.some(isTyped), (reader) => renewAll(blocks, reader));
+  }
 
   async function renewAll(blocks: Block[], reader: Reader): Promise<void> {
     for (const block of blocks) {
       try {
-        const [language, lines] = await renewBlock(block, text, reader);
-        if (language === 'table') written.set(block, lines);
-        else if (language) written.set(block, [`\`\`\`${language}`, ...lines, '```']);
+        const lines = await renewBlock(block, reader);
+        const start = parts[block.part] === '' ? '\n' : ''; // after the comment
+        if (lines.length > 0) parts[block.part] = start + lines.join('\n');
       } catch (error) {
         if (!(error instanceof Error)) throw error;
-        problems.push(error instanceof Problem ? error : new Problem(block.start, error.message));
+        const { line } = block.asks ?? block;
+        problems.push(error instanceof Problem ? error : new Problem(line, error.message));
       }
     }
   }
 }
 
-/** @returns the language and the lines of the block as they should be; none if it quotes nothing. */
-async function renewBlock(block: Block, text: Text, reader: Reader): Promise<[string, string[]]> {
-  const { what, rest = '' } = block.asks ?? {};
-  if (what === 'steps') return ['table', stepsTable(text)];
-  if (what === 'excerpt') return [/\.(\w+):/.exec(rest)?.[1] ?? '', await excerpt(rest)];
-  if (what === 'diff') return ['diff', await diff(rest)];
-  if (what === 'change') return ['diff', await change(rest, reader.folder)];
-  if (block.language === 'console') return ['console', await reader.follow(block)];
-  if (what) throw new Error('Write a console block directly after this comment.');
-  if (free.includes(block.language)) return ['', []];
-  const message =
-    'Say what this block quotes in a comment directly before it: excerpt, diff, change.';
-  throw new Problem(block.start + 1, message);
+async function inTurn(work: () => Promise<void>): Promise<void> {
+  while (running.size >= AT_ONCE) await Promise.race(running);
+  const done = work().finally(() => running.delete(done));
+  running.add(done);
+  await done;
 }
 
-function put(lines: string[], written: Map<Block, string[]>): string {
-  const all = [...lines];
-  const fromEnd = [...written].sort(([one], [other]) => other.start - one.start);
-  for (const [{ start, end }, block] of fromEnd) {
-    all.splice(start, end - start, ...block);
+/** @returns the lines of the block as they should be; none if it quotes nothing. */
+async function renewBlock(block: Block, reader: Reader): Promise<string[]> {
+  const { command, rest = '' } = block.asks ?? {};
+  if (command === 'steps') return stepsTable();
+  if (command === 'excerpt') {
+    const [, extension] = /^\S+\.(\w+):/.exec(rest) ?? []; // a Dockerfile has none
+    return fenced(extension ?? block.language, await excerpt(rest));
   }
-  return all.join('\n');
+  if (command === 'diff') return fenced('diff', await diff(rest));
+  if (command === 'change') return fenced('diff', await change(rest, reader.folder));
+  if (block.language === 'console') return fenced('console', await reader.follow(block));
+  if (command) throw new Error('Write a console block directly after this comment.');
+  if (free.includes(block.language)) return [];
+  throw new Error(
+    'Say what this block quotes in a comment directly before it: excerpt, diff, change.',
+  );
+}
+
+function fenced(language: string, lines: string[]): string[] {
+  return [`\`\`\`${language}`, ...lines, '```'];
 }
 
 /** One line for each problem, which an editor can jump to. */
@@ -68,13 +73,10 @@ export function list({ text, problems }: { text: Text; problems: Problem[] }): s
   return sorted.map(({ line, message }) => `${text.file}:${line}: ${message}\n`).join('');
 }
 
-/** What changes in a text, as a diff. Each part has its place above it. */
-export function showChanges({ file, lines }: Text, markdown: string): string {
+/** What changes in a text, as a diff. */
+export function showChanges({ file, parts }: Text, markdown: string): string {
+  const before = parts.join('');
   const options = { context: 1 };
-  const { hunks } = structuredPatch(file, file, lines.join('\n'), markdown, '', '', options);
-  const shown = hunks.map((hunk) => {
-    const line = hunk.oldStart + hunk.lines.findIndex((text) => !text.startsWith(' '));
-    return [`${file}:${line}`, ...hunk.lines, '', ''].join('\n');
-  });
-  return shown.join('');
+  if (before === markdown) return '';
+  return createTwoFilesPatch(file, file, before, markdown, '', '', options);
 }

@@ -5,7 +5,7 @@ export const depth = (line = '') => line.length - line.trimStart().length;
 export const isFilled = (line = '') => line.trim() !== '';
 
 /** The places where a line begins with an anchor. Indentation and the bars of a table do not count. */
-export function places(lines: string[], anchor: string, from = 0): number[] {
+export function matchesOf(lines: string[], anchor: string, from = 0): number[] {
   const begins = (line: string) => line.replace(/^[\s|]+/, '').startsWith(anchor);
   return lines.flatMap((line, index) => (index >= from && begins(line) ? [index] : []));
 }

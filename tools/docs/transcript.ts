@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { commitCopy, copyProject } from '../copy.ts';
 import { makeTemporaryFolder } from '../temporary.ts';
 import { type Block, Problem } from './markdown.ts';
-import { joinUnits, places, unitAt } from './select.ts';
+import { joinUnits, matchesOf, unitAt } from './select.ts';
 import { Terminals } from './terminal.ts';
 import { mask, Values } from './values.ts';
 
@@ -36,12 +35,12 @@ export class Reader {
   }
 
   /** Types the commands of a console block. @returns its lines, with what was printed. */
-  async follow({ asks, lines, start }: Block): Promise<string[]> {
+  async follow({ asks, lines, line }: Block): Promise<string[]> {
     const anchors = asks?.rest.split(' | ') ?? [];
     const missed = new Set(anchors);
     const choose = (printed: string[]) => select(printed, anchors, missed);
     if (lines[0] !== FIRST_TERMINAL && !lines[0]?.startsWith('$ ')) {
-      throw new Problem(start + 1, `Begin this block with "$ …" or with "${FIRST_TERMINAL}".`);
+      throw new Error(`Begin this block with "$ …" or with "${FIRST_TERMINAL}".`);
     }
     const shown: string[] = [];
     for (const [index, input] of lines.entries()) {
@@ -54,18 +53,16 @@ export class Reader {
         const printed = await this.#type(input, isWanted);
         shown.push(input, ...this.#values.rewrite(text, choose(printed)));
       } catch (error) {
-        throw new Problem(start + index + 2, error instanceof Error ? error.message : '');
+        throw new Problem(line + index + 1, error instanceof Error ? error.message : '');
       }
     }
     if (missed.size === 0) return shown;
-    throw new Problem(start, `No printed line begins with "${[...missed].join('" or "')}".`);
+    throw new Error(`No printed line begins with "${[...missed].join('" or "')}".`);
   }
 
   async #type(input: string, isWanted: (printed: string[]) => boolean): Promise<string[]> {
     if (input === FIRST_TERMINAL) return this.#terminals.look(isWanted);
-    // Installing would need the network.
-    const isLocked = existsSync(join(this.folder, 'package-lock.json'));
-    if (input.startsWith('#') || (input === '$ npm ci' && isLocked)) return [];
+    if (input.startsWith('#')) return [];
     return this.#terminals.type(this.#values.fill(input.slice(2)));
   }
 }
@@ -73,7 +70,7 @@ export class Reader {
 /** The units that begin with an anchor, or only the line for "anchor …"; everything if none does. */
 function select(printed: string[], anchors: string[], missed: Set<string>): string[] {
   const units = anchors.flatMap((anchor) => {
-    const found = places(printed, anchor.replace(/ …$/, ''));
+    const found = matchesOf(printed, anchor.replace(/ …$/, ''));
     if (found.length > 0) missed.delete(anchor);
     const isAlone = anchor.endsWith(' …');
     return found.map((at) => (isAlone ? { start: at, end: at + 1 } : unitAt(printed, at)));

@@ -1,5 +1,3 @@
-import { diffArrays } from 'diff';
-
 /** What differs from run to run. If two kinds match, the first wins. */
 const kinds = {
   hash: /(?<=\$2b\$\d\d\$)[\w./]{53}/,
@@ -13,7 +11,7 @@ const kinds = {
   port: /(?<=postgres@127\.0\.0\.1:)\d+/,
   // express-session computes it from the expiry, which can lose a millisecond.
   age: /(?<="originalMaxAge": ?)86(?:400000|399999)/,
-  duration: /(?<![\w.])\d+(?:\.\d+)?(?=m?s\b)/,
+  duration: /(?<![\w.])\d+(?:\.\d+)?(?= ?m?s\b)/,
   folder: /(?:\/[\w.@-]+)+\/keep-users-logged-in(?![\w-])/,
 };
 
@@ -27,17 +25,15 @@ export class Values {
   readonly #inText = new Map<string, string>();
   readonly #inRun = new Map<string, string>();
 
-  /** @returns the printed lines, with the values that the text has for them. */
+  /** @returns the printed lines, each value as the text has it in the same place, or had it before. */
   rewrite(text: string[], printed: string[]): string[] {
-    const pairs = pairUp(text, printed);
-    for (const [line, old] of pairs) {
-      const olds = valuesIn(old);
-      for (const [at, value] of valuesIn(line).entries()) this.#learn(value, olds[at]?.value ?? '');
-    }
-    return printed.map((line) => {
-      const olds = valuesIn(pairs.get(line) ?? '').values();
-      return replaceValues(line, (value) => this.#write(value, olds.next().value?.value));
-    });
+    const olds = valuesIn(text.join('\n')).values();
+    return printed.map((line) =>
+      replaceValues(line, (value) => {
+        const old = olds.next().value;
+        return this.#write(value, old?.kind === value.kind ? old.value : value.value);
+      }),
+    );
   }
 
   /** @returns a command of the text with the values of this run. @throws for a process it cannot know */
@@ -58,9 +54,9 @@ export class Values {
     this.#inRun.set(key(kind, inText), value);
   }
 
-  #write({ kind, value }: Value, old: string | undefined): string {
-    // For these kinds, keep what the text has in the same place.
-    if (/age|duration|folder/.test(kind)) return old ?? value;
+  #write({ kind, value }: Value, inText: string): string {
+    if (/age|duration|folder/.test(kind)) return inText;
+    this.#learn({ kind, value }, inText);
     const known = this.#inText.get(key(kind, value)) ?? value;
     // Where the text has shown only the beginning of a session id, the rest is the run's.
     return kind === 'id' ? known.slice(0, value.length) + value.slice(known.length) : known;
@@ -70,24 +66,6 @@ export class Values {
 /** Replaces such values by their kinds: the result is equal for lines that differ only in values. */
 export function mask(line: string): string {
   return replaceValues(line, ({ kind }) => `<${kind}>`);
-}
-
-/** The line of the text that matches each printed line, if both have the same kinds of values. */
-function pairUp(text: string[], printed: string[]): Map<string, string> {
-  const pairs = new Map<string, string>();
-  const [olds, news] = [[...text], [...printed]];
-  let removed: string[] = [];
-  for (const part of diffArrays(text.map(mask), printed.map(mask))) {
-    const partners = part.added ? removed : olds.splice(0, part.count);
-    removed = part.removed ? partners : [];
-    if (part.removed) continue;
-    for (const [index, line] of news.splice(0, part.count).entries()) {
-      const partner = partners[index] ?? '';
-      const [kinds, others] = [line, partner].map((one) => valuesIn(one).map(({ kind }) => kind));
-      if (String(kinds) === String(others)) pairs.set(line, partner);
-    }
-  }
-  return pairs;
 }
 
 function valuesIn(line: string): Value[] {

@@ -1,11 +1,11 @@
 // @ts-check
 /// <reference lib="dom" />
 import { find, make, pause, setText } from './dom.js';
-import { announce, clock, log, report } from './news.js';
 import { showPayload } from './payload.js';
 import { probe, send } from './server.js';
 
 /** @typedef {import('./server.js').Inspection} Inspection */
+/** @typedef {'calm' | 'down' | 'failing' | 'good' | 'bad'} Mood */
 
 /** How often, in milliseconds, the page checks the server. */
 const POLL_INTERVAL = 500;
@@ -15,8 +15,6 @@ const isInLab = location.pathname !== '/';
 
 // Scripts cannot read when the cookie expires, so the page remembers it. In the lab each step has a path.
 const expiryKey = `cookie expiry ${location.pathname}`;
-/** Whether this browser broke the database, and has not restored it yet. */
-const brokenKey = `broken database ${location.pathname}`;
 
 /** What the last probe found; `failing` means that the database fails. @type {'up' | 'failing' | 'down' | undefined} */
 let condition;
@@ -28,6 +26,8 @@ let username;
 let sessionId;
 /** When it last showed it. */
 let inspectedAt = 0;
+/** Whether this page broke the database, and has not restored it yet. */
+let hasBroken = false;
 
 /** @type {HTMLFormElement} */
 const form = find('#login');
@@ -57,10 +57,9 @@ void watch();
 async function watch() {
   for (;;) {
     const found = await probe();
-    const isOther = found.inspection?.firstProcessId !== server?.firstProcessId;
+    const isOther = found.inspection?.processId !== server?.processId;
     if (found.condition === 'up') {
       if (condition !== 'up' || isOther) await serverIsUp(found.inspection);
-      else showServer(found.inspection); // one of several may have answered
     } else if (found.condition !== condition) {
       await (found.condition === 'down' ? serverWentDown() : databaseFailed());
     }
@@ -69,14 +68,14 @@ async function watch() {
 }
 
 async function breakDatabase() {
-  if (await isDone('database/break', {})) localStorage.setItem(brokenKey, 'yes');
+  if (await isDone('database/break', {})) hasBroken = true;
   markNextButton();
 }
 
 async function restoreDatabase() {
   if (!(await isDone('database/restore', {}))) return;
-  const wasBroken = localStorage.getItem(brokenKey) !== null;
-  localStorage.removeItem(brokenKey);
+  const wasBroken = hasBroken;
+  hasBroken = false;
   markNextButton();
   if (condition === 'failing') return; // the next probe reports that the database is back
   const before = username;
@@ -87,15 +86,15 @@ async function restoreDatabase() {
 
 /** While the database is broken, Restore is the button to press. */
 function markNextButton() {
-  const isBroken = condition === 'failing' || localStorage.getItem(brokenKey) !== null;
-  find('#restore').classList.toggle('primary', isBroken);
+  find('#restore').classList.toggle('primary', hasBroken || condition === 'failing');
 }
 
 /** Sends a request with the cookie, as any visitor would. Some servers die of it. */
 async function databaseFailed() {
   condition = 'failing';
-  for (const id of ['#server', '#process']) find(id).dataset.state = 'up';
+  find('#server').dataset.state = 'up';
   find('#store').dataset.state = 'down';
+  find('#faults').hidden = false; // also if the page was opened, or the server started, while the database failed
   showActions();
   markNextButton();
   const asOf = inspectedAt ? ` This is what the server showed at ${clock(inspectedAt)}.` : '';
@@ -115,7 +114,7 @@ function serverWentDown() {
   const before = condition;
   condition = 'down';
   find('#server').dataset.state = 'down';
-  setText('#process', server ? `${server.processId}, ended` : 'not running').dataset.state = 'down';
+  setText('#process', server ? `${server.processId}, ended` : 'not running').dataset.state = 'bad';
   for (const id of ['#age', '#chapter', '#devices', '#faults']) find(id).hidden = true;
   setText('#refusal', '');
   setText('#users', 'No answer: the server is down.');
@@ -157,8 +156,6 @@ async function serverIsUp(inspection) {
       ? ` (process ${before.server.processId} → ${inspection.processId})`
       : '';
   const back = `The server is back${processes}.`;
-  if (before.condition === 'up') log('down', 'The server was down.');
-  if (before.condition === 'up' || before.condition === 'down') log('calm', back);
   if (!(await showLogin())) return;
 
   const isKept = before.username !== undefined && username === before.username;
@@ -166,18 +163,16 @@ async function serverIsUp(inspection) {
     report('calm', login(), username ? howToRestart() : 'Log in, then restart the server.');
   } else if (before.condition === 'failing') {
     report(
-      isKept ? 'kept' : 'calm',
+      isKept ? 'good' : 'calm',
       `The database is back. ${login()}`,
       'The server kept running.',
     );
   } else if (!before.username) {
-    announce('calm', back, 'You were not logged in. Log in, and restart the server again.');
+    report('calm', back, 'You were not logged in. Log in, and restart the server again.');
   } else if (isKept) {
-    log('kept', `Still logged in as ${username}.`);
-    announce('kept', `You are still logged in as ${username}.`, back);
+    report('good', `You are still logged in as ${username}.`, back);
   } else {
-    log('lost', `Logged out. ${reason(before.server)}`);
-    announce('lost', 'You are logged out.', `${back} ${reason(before.server)}`);
+    report('bad', 'You are logged out.', `${back} ${reason(before.server)}`);
   }
 }
 
@@ -222,8 +217,7 @@ async function submit(register) {
   if (!(await showLogin(Date.now()))) return;
   const news = `${register ? 'Registered and logged in' : 'Logged in'} as ${username}.`;
   const place = server ? `Your session is in ${placeOf(server)}.` : '';
-  log('calm', `${news} ${place}`);
-  announce('calm', news, `${place} ${howToRestart()}`);
+  report('calm', news, `${place} ${howToRestart()}`);
 }
 
 async function logOut() {
@@ -264,7 +258,7 @@ async function loginChanged() {
   if (username) report('calm', login(), 'You logged in in another window.');
   else {
     const detail = 'The server has deleted your session: it expired, or was ended elsewhere.';
-    report('lost', 'You are logged out.', detail);
+    report('bad', 'You are logged out.', detail);
   }
 }
 
@@ -289,31 +283,23 @@ async function showLogin(loggedInAt) {
 
 /** @param {string} text */
 function showUser(text) {
-  const { dataset } = setText('#who', text);
-  dataset.known = text === username ? 'yes' : 'no';
+  setText('#who', text).dataset.state = text === username ? 'good' : 'neutral';
 }
 
 /** Shows the form or the button, whichever can be used. If the focused one disappears, the focus moves to the other. */
 function showActions() {
-  const { activeElement } = document;
-  const hadFocus = find('#actions').contains(activeElement);
-  const isUnfocused = activeElement === document.body;
+  const { activeElement, body } = document;
+  const isUnfocused = activeElement === body;
+  const hadFocus = find('#actions').contains(activeElement) || (hasLostFocus && isUnfocused);
   form.hidden = condition === 'down' || username !== undefined;
   logoutButton.hidden = condition === 'down' || username === undefined;
-  if (!hadFocus && !(hasLostFocus && isUnfocused)) hasLostFocus = false;
-  else if (condition === 'down') hasLostFocus = true;
-  else if (!hadFocus || activeElement?.closest('[hidden]')) {
-    hasLostFocus = false;
-    (username ? logoutButton : loginButton).focus();
-  }
+  hasLostFocus = hadFocus && condition === 'down';
+  const isHidden = isUnfocused || activeElement?.closest('[hidden]');
+  if (hadFocus && isHidden && !hasLostFocus) (username ? logoutButton : loginButton).focus();
 }
 
 async function requestUsers() {
-  const status = await showUsers();
-  const isLoggedIn = status === 200;
-  if ((isLoggedIn || status === 401) && isLoggedIn !== (username !== undefined)) {
-    await loginChanged();
-  }
+  if ((await showUsers()) === 401) await loginChanged();
 }
 
 /** Requests what is for logged-in users only. @returns {Promise<number>} the status */
@@ -326,8 +312,7 @@ async function showUsers() {
 
 /** From step 8 on, lists the user's sessions. */
 async function showDevices() {
-  const isListed = username !== undefined && (server?.hasDevices ?? true); // production does not say
-  const { status, body } = isListed ? await send('GET', 'api/sessions') : { status: 0, body: {} };
+  const { status, body } = username ? await send('GET', 'api/sessions') : { status: 0, body: {} };
   find('#devices').hidden = status !== 200;
   if (status !== 200) return;
   find('#end-others').hidden = body.sessions.length < 2;
@@ -363,8 +348,9 @@ async function endSessions(which, ...news) {
 /** @param {Inspection | undefined} inspection */
 function showServer(inspection) {
   server = inspection;
-  for (const id of ['#server', '#store', '#process']) find(id).dataset.state = 'up';
-  setText('#process', server ? String(server.processId) : 'hidden in production');
+  for (const id of ['#server', '#store']) find(id).dataset.state = 'up';
+  const processId = server ? String(server.processId) : 'hidden in production';
+  setText('#process', processId).dataset.state = 'good';
   find('#age').hidden = !server;
   if (!server) return;
   setText('#since', clock(server.startedAt));
@@ -397,7 +383,7 @@ function showCookie(inspection) {
   else {
     const stale = ' Your browser still sends it, but the server has no session for it.';
     const code = make('code', `${cookie.name} = ${cookie.value}`);
-    find('#cookie').replaceChildren(code, inspection.session ? ` ${inspection.cookieNote}` : stale);
+    find('#cookie').replaceChildren(code, inspection.session ? '' : stale);
   }
   const hasCookie = cookie ? true : !inspection && username !== undefined;
   for (const id of ['#cookie-expiry', '#cookie-secrecy']) find(id).hidden = !hasCookie;
@@ -449,10 +435,25 @@ function showStore(inspection) {
   const verdict = isMinimal
     ? 'It holds the id of the user, and no secrets.'
     : `It holds the ${misplaced.join(' and the ')}, which it does not need.`;
-  setText('#verdict', verdict).dataset.mood = isMinimal ? 'kept' : 'lost';
+  setText('#verdict', verdict).dataset.state = isMinimal ? 'good' : 'bad';
 }
 
 /** Says why the store shows no session, or an earlier state of it. @param {string} text */
 function showNote(text) {
   setText('#store-note', text).hidden = !text;
+}
+
+/** Shows news at the top, where screen readers announce it. @param {Mood} mood @param {string} headline @param {string} detail */
+function report(mood, headline, detail) {
+  find('#news').dataset.state = mood;
+  setText('#headline', headline);
+  setText('#detail', detail);
+}
+
+/** Formats a moment as a time, with the date unless it is today. @param {string | number} moment */
+function clock(moment) {
+  const date = new Date(moment);
+  const time = date.toLocaleTimeString('en-GB');
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? time : `${date.toLocaleDateString('en-GB', { dateStyle: 'medium' })}, ${time}`;
 }

@@ -23,6 +23,7 @@ export function showPayload(target, payload, userData) {
       line.className = 'line';
       line.style.setProperty('--depth', String(text.search(/\S/) / 2)); // indents a wrapped line
       if (what) {
+        line.dataset.state = 'bad';
         const why = make('span', `↑ the ${what} does not belong here`);
         why.className = 'why';
         line.append(why);

@@ -1,0 +1,27 @@
+import { SessionStore } from '#steps/08-revoke-sessions/store.ts';
+import { prepareDemoAccount } from '#steps/shared/demo-account.ts';
+import { serve } from '#steps/shared/serve.ts';
+import { createApp } from './app.ts';
+import { openDatabase } from './database.ts';
+import { httpLimits } from './http-limits.ts';
+import { readProtection } from './settings.ts';
+import { Users } from './users.ts';
+
+await serve(import.meta.dirname, async ({ databaseUrl, secret, production }) => {
+  const protection = readProtection(process.env, { secret, production });
+  const knex = await openDatabase(databaseUrl);
+  const users = new Users(knex);
+  await prepareDemoAccount(users, production);
+  const store = new SessionStore({ knex });
+  // The store first: its work in progress needs the database.
+  const close = async () => {
+    await store.close();
+    await knex.destroy();
+  };
+  return {
+    app: createApp({ store, users, secret, ...protection }),
+    knex,
+    close,
+    limits: httpLimits,
+  };
+});

@@ -1,0 +1,39 @@
+import express from 'express';
+import session from 'express-session';
+import createKnex from 'knex';
+import pg from 'pg';
+import { answerUnavailable, keepNewerCookie, openStore, setLimits } from './sessions/index.js';
+
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+await pool.query('create table if not exists users (id serial primary key, name text unique)');
+
+const knex = createKnex({
+  client: 'pg',
+  connection: { connectionString: process.env.DATABASE_URL, connectionTimeoutMillis: 2000 },
+  pool: { min: 0, max: 10, afterCreate: setLimits() },
+  compileSqlOnError: false, // errors do not show session ids
+});
+const store = await openStore({ knex });
+
+const secret = process.env.SESSION_SECRET;
+const app = express();
+app.use(express.json());
+app.use(keepNewerCookie('connect.sid'));
+app.use(session({ store, secret, resave: false, saveUninitialized: false }));
+
+app.post('/login', async (req, res, next) => {
+  if (req.body.password !== 'correct horse') return res.sendStatus(401);
+  const insert = `insert into users (name) values ($1)
+    on conflict (name) do update set name = excluded.name returning id`;
+  const { rows } = await pool.query(insert, [req.body.username]);
+  req.session.regenerate((error) => {
+    if (error) return next(error);
+    req.session.userId = rows[0].id;
+    req.session.save((error) => (error ? next(error) : res.sendStatus(204)));
+  });
+});
+
+app.get('/me', (req, res) => res.sendStatus(req.session.userId ? 200 : 401));
+
+app.use(answerUnavailable);
+app.listen(process.env.PORT);
