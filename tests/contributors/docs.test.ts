@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseText } from '#tools/docs/markdown.ts';
 import { list, renew, showChanges } from '#tools/docs/renew.ts';
+import { sortTestFiles } from '#tools/docs/select.ts';
 import { Values } from '#tools/docs/values.ts';
 
 const step = 'steps/03-knex-sqlite';
@@ -22,6 +23,15 @@ test.each([
   );
   expect(altered).not.toEqual(lines);
   expect(await renewed(altered.join('\n'))).toBe(page);
+});
+
+test('shows the files of a test run by name, in whatever order they end', () => {
+  const [one, two] = [
+    [' ✓ |reader| steps/a (1 test)', '   ✓ a'],
+    [' ✓ |reader| tests/b (1 test)', '   ✓ b'],
+  ];
+  const text = (...files: string[][]) => ['> vitest', ...files.flat(), '', ' Tests  2 passed'];
+  expect(sortTestFiles(text(two, one))).toEqual(text(one, two));
 });
 
 test('keeps the values that the text has, one for each value of the run', () => {

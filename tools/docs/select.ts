@@ -44,3 +44,16 @@ export function joinUnits(lines: string[], units: Range[], gap: (next?: string) 
   }
   return shown;
 }
+
+/** vitest prints a file when its tests have ended, so in any order. @returns the lines with the files by name */
+export function sortTestFiles(lines: string[]): string[] {
+  const starts = lines.flatMap((line, index) => (/^ [✓×❯↓] \|/.test(line) ? [index] : []));
+  const files = starts.map((start) => unitAt(lines, start));
+  const isTest = (at: number) => files.some(({ start, end }) => start <= at && at < end);
+  const tests = files
+    .map(({ start, end }) => lines.slice(start, end))
+    .sort(([one = ''], [other = '']) => (one.slice(3) < other.slice(3) ? -1 : 1));
+  const first = starts[0] ?? lines.length;
+  const others = lines.filter((_, at) => at >= first && !isTest(at));
+  return [...lines.slice(0, first), ...tests.flat(), ...others];
+}

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import getPort, { portNumbers } from 'get-port';
 import { Shell } from '../processes.ts';
+import { sortTestFiles } from './select.ts';
 
 // In milliseconds. Some commands run many tests; a look ends sooner if a server prints what the text shows.
-const [COMMAND_TIMEOUT, SERVER_TIMEOUT, LOOK_TIMEOUT] = [300_000, 60_000, 20_000];
+const [COMMAND_TIMEOUT, SERVER_TIMEOUT, LOOK_TIMEOUT] = [600_000, 120_000, 60_000];
 const LISTENS = /\bhttp:\S+.*\n/;
 
 /** The reader's terminals: servers run in some, commands in another. */
@@ -35,7 +36,7 @@ export class Terminals {
     const quiet = this.#translate(typed.replace(/^curl /, 'curl -sS '), 'real');
     const terminal = this.#open(quiet, variables);
     await terminal.printed(() => false, COMMAND_TIMEOUT);
-    if (terminal.hasEnded) return this.#toLines(terminal.read());
+    if (terminal.hasEnded) return sortTestFiles(this.#toLines(terminal.read()));
     await terminal.endAll('SIGKILL');
     throw new Error('This command did not end.');
   }
