@@ -37,14 +37,11 @@ export class SessionStore extends step08.SessionStore {
   }
 
   protected override async read(rows: Knex.QueryBuilder): Promise<Row[]> {
-    const left = (column: string) =>
-      this.knex.raw('((extract(epoch from ??) - extract(epoch from now())) * 1000)::float as ??', [
-        column,
-        column,
-      ]);
-    const times = [left('expired'), left('seen'), left('ends')];
+    const timeLeft = ['expired', 'seen', 'ends'].map(
+      (column) => `(date_part('epoch', ${column}) - date_part('epoch', now())) * 1000 as ${column}`,
+    );
     type Columns = { sid: string; sess: string; expired: number; seen: number; ends: number };
-    const found: Columns[] = await rows.select('sid', this.knex.raw('sess::text'), ...times);
+    const found: Columns[] = await rows.select(this.knex.raw(`sid, sess::text, ${timeLeft}`));
     const now = Date.now();
     return found.map(({ sid, sess, expired, seen, ends }) => ({
       sid,
@@ -60,7 +57,7 @@ export class SessionStore extends step08.SessionStore {
   }
 
   protected override liveRows(): Knex.QueryBuilder {
-    return super.liveRows().where('ends', '>', this.at(Date.now()));
+    return this.knex('sessions').whereRaw('expired > now() and ends > now()');
   }
 }
 
