@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { inject, vi } from 'vitest';
 import { connect, openDatabase } from '#steps/10-many-servers/database.ts';
 import { startPostgres } from '#steps/10-many-servers/postgres.ts';
-import { forTests, installClock, setClock } from '#tools/databases.ts';
+import { forTests, installClock, setClock } from '#tools/postgres-clock.ts';
 import { otherClocks } from './clock.ts';
 
 declare module 'vitest' {

@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { forTests } from '../databases.ts';
+import { forTests } from '../postgres-clock.ts';
 import { run, Shell } from '../processes.ts';
 import { root } from '../steps.ts';
 import { makeTemporaryFolder } from '../temporary.ts';
