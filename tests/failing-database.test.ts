@@ -220,9 +220,16 @@ const databases = {
       postgresError('25006', 'cannot execute INSERT in a read-only transaction'),
       postgresError('55P03', 'canceling statement due to lock timeout'),
       postgresError('42P01', 'relation "sessions" does not exist'),
-      ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND'].map(
-        (code) => Object.assign(new Error(`connect ${code} 192.0.2.1:5432`), { code }),
-      ),
+      ...[
+        'ECONNREFUSED',
+        'ECONNRESET',
+        'EPIPE',
+        'ETIMEDOUT',
+        'EHOSTUNREACH',
+        'ENETUNREACH',
+        'ENOTFOUND',
+        'EAI_AGAIN',
+      ].map((code) => Object.assign(new Error(`connect ${code} 192.0.2.1:5432`), { code })),
       new Error('Connection terminated unexpectedly'),
       new Error('Client has encountered a connection error and is not queryable'),
       new Error('timeout expired'), // of a new connection

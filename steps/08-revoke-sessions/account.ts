@@ -70,7 +70,7 @@ export function accountRoutes(parts: Parts) {
     try {
       const user = await users.findById(userId);
       if (!user) return;
-      await sessions.begin(req, user, Boolean(req.session.cookie.expires));
+      await sessions.begin(req, user, req.session.remember === true);
       onLogin?.(req, res, user);
     } catch (error) {
       console.error(`Could not start a new session after a password change: ${reason(error)}`);

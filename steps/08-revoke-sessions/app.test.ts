@@ -96,6 +96,22 @@ describe('an attacker with a live session', () => {
     expect(login.headers['set-cookie']?.[0]).toContain(`Expires=${date}`);
   });
 
+  test('is remembered after a change of the password if its user asked for that, and not for another date', async () => {
+    const { browser, parts: running } = await start(createApp, parts);
+    const change = async () => {
+      const body = { password: demo.password, newPassword: demo.password };
+      return (await browser.post('/api/password', body)).headers['set-cookie']?.[0];
+    };
+    await browser.post('/api/login', { ...demo, remember: true });
+    expect(await change()).toContain('Expires=');
+    await browser.logIn();
+    const [{ sess }] = await running.knex('sessions');
+    const { cookie, ...rest } = JSON.parse(sess);
+    const dated = { ...cookie, originalMaxAge: HOUR, expires: new Date(Date.now() + HOUR) };
+    await running.knex('sessions').update({ sess: JSON.stringify({ ...rest, cookie: dated }) });
+    expect(await change()).not.toContain('Expires=');
+  });
+
   test('is logged out when the user changes the password, and the user stays logged in under a new id', async () => {
     const step = await start(createApp, parts);
     const [user, thief] = [step.browser, step.openBrowser()];

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { demo } from '#steps/shared/demo-account.ts';
 import { HOUR, moveDate } from '#tests/clock.ts';
 import { start } from '#tests/step.ts';
@@ -63,6 +63,14 @@ test('the list shows the time of the last request, even when the expiry no longe
   await browser.whoAmI(); // the absolute timeout is near
   const [{ lastSeenAt }] = (await browser.get('/api/sessions')).body.sessions;
   expect(lastSeenAt).toBe(new Date().toISOString());
+});
+
+test('a change of the account lets nobody else write between what it reads and what it writes', async () => {
+  const { file, parts: running } = await start(createApp, parts);
+  const other = await openDatabase(`file:${file}`);
+  onTestFinished(() => other.destroy());
+  const also = () => expect(other.raw('begin immediate')).rejects.toThrow('SQLITE_BUSY');
+  await new Users(running.knex).setPassword(1, body.newPassword, also);
 });
 
 describe('an attacker', () => {

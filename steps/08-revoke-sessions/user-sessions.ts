@@ -18,6 +18,8 @@ const MAX_SESSIONS = 20; // of one user
 
 declare module 'express-session' {
   interface SessionData {
+    /** Whether its user asked to be remembered. */
+    remember: boolean;
     /** What its user is told about a session. With this id nobody can log in. */
     login: { id: string; createdAt: string; userAgent: string };
   }
@@ -39,6 +41,7 @@ export class UserSessions {
     const lifetime = remember ? REMEMBER_TIMEOUT : ABSOLUTE_TIMEOUT;
     const userAgent = (req.get('User-Agent') ?? 'unknown').slice(0, 200);
     req.session.userId = user.id;
+    req.session.remember = remember;
     req.session.endsAt = Date.now() + lifetime;
     req.session.login = { id: randomUUID(), createdAt: new Date().toISOString(), userAgent };
     if (remember) req.session.cookie.maxAge = lifetime; // tell the browser the same

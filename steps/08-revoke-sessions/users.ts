@@ -29,7 +29,7 @@ export class Users extends step05.Users {
   ): Promise<void> {
     const work = async (transaction: Knex) => {
       const user = () => transaction('users').where({ id });
-      await user().forUpdate().first(); // first, so two changes at the same moment cannot deadlock
+      await user().update({ id }); // locks the row, so a change at the same moment waits, and nothing deadlocks
       await also(transaction);
       await change(user());
     };

@@ -23,10 +23,10 @@ export class DeviceCookie {
 
   /** Gives this browser a cookie which proves that the user has logged in here. It does not log anybody in. */
   remember(req: Request, res: Response, user: User): void {
-    if (this.find(req, user)) return;
-    const id = randomBytes(16).toString('base64url');
+    const id = this.find(req, user) ?? randomBytes(16).toString('base64url');
     const proof = `${id}.${sign(id, user, this.#secrets[0] ?? '')}`;
-    const value = [proof, ...this.#proofs(req)].slice(0, USERS).join('~');
+    const others = this.#proofs(req).filter((other) => !other.startsWith(`${id}.`));
+    const value = [proof, ...others].slice(0, USERS).join('~');
     const attributes = { httpOnly: true, sameSite: 'lax', secure: this.#secure } as const;
     res.cookie(this.#name, value, { ...attributes, path: '/', maxAge: YEAR });
   }

@@ -110,9 +110,9 @@ class Attempts {
     await inTime(knex('attempts').where('ends', '<=', this.#store.at(now)).delete());
     const [row] = await inTime(
       knex('attempts')
-        .insert({ key, hits: change, ends: this.#store.at(now + WINDOW) })
+        .insert({ key, hits: Math.max(change, 0), ends: this.#store.at(now + WINDOW) })
         .onConflict('key')
-        .merge({ hits: knex.raw('attempts.hits + excluded.hits') })
+        .merge({ hits: knex.raw('attempts.hits + ?', [change]) })
         .returning(['hits', 'ends']),
     );
     return { hits: row.hits, ends: new Date(row.ends) };

@@ -1,8 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { DatabaseError } from '#database/errors.ts';
+import { beginTransaction, waitingQueries } from '#tests/locks.ts';
 import { makePostgresDatabase } from '#tests/postgres.ts';
 import { runSql, temporaryDatabase, temporaryEnvironment } from '#tests/temporary.ts';
-import { openDatabase } from './database.ts';
+import { connect, openDatabase } from './database.ts';
 
 describe('the tables', () => {
   test('are created once, however many servers start at the same moment on an empty database', async () => {
@@ -28,6 +30,28 @@ describe('the tables', () => {
     onTestFinished(() => knex.destroy());
     expect(await knex.schema.hasColumn('sessions', 'ends')).toBe(true);
     expect(await knex('knex_migrations_lock').pluck('is_locked')).toEqual([0]);
+  });
+
+  test('are brought up to date even if that takes longer than PostgreSQL lets a transaction be idle', async () => {
+    const { DATABASE_URL: url } = await temporaryEnvironment('postgresql');
+    const other = await connect(url);
+    onTestFinished(() => other.destroy());
+    await other.raw(
+      `alter table sessions drop column ends;
+       delete from knex_migrations where name = '005-one-clock'`,
+    );
+    const [database] = await other.select(other.raw('current_database() as name'));
+    await other.raw("alter database ?? set idle_in_transaction_session_timeout = '1s'", [
+      database.name,
+    ]);
+    const reader = await beginTransaction(other);
+    await reader.raw('set local idle_in_transaction_session_timeout = 0');
+    await reader('sessions'); // keeps a lock, for which the migration waits
+    const opening = openDatabase(url);
+    await expect.poll(() => waitingQueries(other)).toBe(1);
+    await pause(2000);
+    await reader.rollback();
+    await (await opening).destroy();
   });
 
   test('that are too new are refused, in one sentence', async () => {

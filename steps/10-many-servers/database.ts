@@ -82,10 +82,15 @@ export async function closeInTime(store: SessionStore, knex: Knex): Promise<void
   );
 }
 
+// The migrations run on another connection, and other servers wait for them.
+const asLongAsNeeded =
+  'set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0';
+
 /** PostgreSQL gives this lock to one process at a time, and frees it however that process ends. */
 async function migrate(knex: Knex): Promise<void> {
   if (await isUpToDate(knex)) return; // most starts wait for nobody
   await knex.transaction(async (transaction) => {
+    await transaction.raw(asLongAsNeeded);
     await transaction.raw('select pg_advisory_xact_lock(?)', [LOCK]);
     if (await isUpToDate(transaction)) return;
     // So Knex's own lock, a row, can only be left over from a process that was killed.

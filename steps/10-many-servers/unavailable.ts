@@ -14,7 +14,7 @@ function isOutage(error: Error): boolean {
 // PostgreSQL's codes for an outage, from https://www.postgresql.org/docs/current/errcodes-appendix.html: connection (08),
 // resources (53), shutdown or timeout (57), read-only standby (25006), lock (55P03). Then those of the network.
 const outages =
-  /^(08...|53...|57(014|P0.)|25006|55P03|ECONN.*|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND)$/;
+  /^(08...|53...|57(014|P0.)|25006|55P03|ECONN.*|EPIPE|ETIMEDOUT|E(HOST|NET)UNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
 // The driver's errors for a connection that ends, or does not open in time, have no code.
 const lostConnection = /^(Connection terminated|Client (has|was) .+ not queryable|timeout expired)/;
