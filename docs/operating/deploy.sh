@@ -4,7 +4,11 @@
 set -eu
 config=/etc/nginx/conf.d/keep-logged-in.conf
 
-for port in 3000 3001; do
+# After a run that has failed, the server that it has left down goes first: all users are on the other one.
+ports='3000 3001'
+if grep -q 'server 127.0.0.1:3001 .* down;' "$config"; then ports='3001 3000'; fi
+
+for port in $ports; do
   sed -i "/server 127.0.0.1:$port /s/\( down\)*;/ down;/" "$config" # nginx sends it no more requests
   systemctl reload nginx
   systemctl restart "keep-logged-in@$port" # waits: the old server drains, and ends

@@ -1,4 +1,5 @@
 // npm install connect-pg-simple@10.0.0 pg express-session@1.19.0
+// It drops the table session there: give it an empty database of its own.
 // DATABASE_URL=postgres://… node connect-pg-simple.mjs
 
 import connect from 'connect-pg-simple';

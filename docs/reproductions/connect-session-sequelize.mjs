@@ -1,4 +1,5 @@
 // npm install connect-session-sequelize@7.1.7 sequelize@6 pg express-session@1.19.0
+// It drops the table Sessions there: give it an empty database of its own.
 // DATABASE_URL=postgres://… node connect-session-sequelize.mjs
 
 import connect from 'connect-session-sequelize';

@@ -1,4 +1,5 @@
 // npm install connect-typeorm@2.0.0 typeorm@0.3 pg express-session@1.19.0
+// It drops every table there: give it an empty database of its own.
 // DATABASE_URL=postgres://… node connect-typeorm.mjs
 
 import { TypeormStore } from 'connect-typeorm';

@@ -23,7 +23,7 @@ test('deletes expired sessions within the hour, even if nobody asks for them', a
   expect(await sessions()).toBe(0);
 });
 
-test('never holds more than 10,000 sessions: the least recently used one goes first', async () => {
+test('never holds more than 10,000 sessions: one more, and another one goes', async () => {
   const step = await start(createApp);
   await step.browser.logIn();
   expect(await step.browser.whoAmI()).toBe('demo');

@@ -24,7 +24,7 @@ export function createApp({ users, secret }: { users: Users; secret: string }) {
   const MemoryStore = createMemoryStore(session);
   const store = new MemoryStore({
     checkPeriod: HOUR, // how often to delete expired sessions; without it, nothing deletes them
-    max: 10_000, // keep at most this many; the least recently used one goes first
+    max: 10_000, // keep at most this many; one more logs another user out
   });
 
   // Gives every request a req.session.

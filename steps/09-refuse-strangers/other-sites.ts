@@ -8,7 +8,7 @@ import { isSafe } from './cookie.ts';
 
 /**
  * Refuses requests from pages of other sites, unless they change nothing. Browsers say where a request comes from, in
- * Sec-Fetch-Site, or in Origin if they are old. A request with neither comes from a program, which has no cookies
+ * Sec-Fetch-Site, or in Origin if they are old or use plain HTTP. A request with neither comes from a program, which has no cookies
  * but its own.
  */
 export const refuseOtherSites: RequestHandler = (req, _res, next) => {

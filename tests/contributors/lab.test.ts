@@ -34,12 +34,11 @@ const ALL_STEPS = 180_000;
 
 // One lab for all tests of this file: it starts every step.
 let lab: ServerProcess;
-let firstScreen: number;
+let atFirst: StepState[];
 beforeAll(async () => {
-  const begin = performance.now();
   lab = await startLab();
   await send('GET', lab.url);
-  firstScreen = performance.now() - begin;
+  atFirst = await readState();
   await readState((states) => states.every(({ phase }) => phase === 'up'));
   return async () => {
     await lab.end('SIGKILL');
@@ -259,8 +258,8 @@ describe.skipIf(isBrowserMissing)('the lab, in a real browser', () => {
 });
 
 describe('npm start', () => {
-  test('shows the first screen within 5 seconds', () => {
-    expect(firstScreen, 'milliseconds').toBeLessThan(5000);
+  test('shows the first screen at once, while the steps are still starting', () => {
+    expect(atFirst.map(({ phase }) => phase)).toContain('starting');
   });
 
   test('refuses what other websites send, and takes it from its own page', async () => {

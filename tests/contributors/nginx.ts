@@ -38,7 +38,12 @@ export async function startSite(
   places: Place[],
   proxy?: Place,
 ) {
-  const production = { NODE_ENV: 'production', SESSION_SECRET: 'x'.repeat(32), DRAIN: '0.5' };
+  const production = {
+    NODE_ENV: 'production',
+    SESSION_SECRET: 'x'.repeat(32),
+    ALLOWED_HOSTS: proxy?.address ?? '127.0.0.1',
+    DRAIN: '0.5',
+  };
   const servers: ServerProcess[] = [];
   onTestFinished(async () => {
     for (const server of servers) await server.end('SIGKILL');

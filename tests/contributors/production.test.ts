@@ -88,6 +88,43 @@ test('systemd finds nothing wrong with the unit, and little to attack', async ({
   expect(await run('systemd-analyze', ['security', ...limit, file])).toMatchObject({ code: 0 });
 });
 
+test('the unit lets a server do all that it asks of the system', async ({ skip }) => {
+  skip(
+    (await run('strace', ['-o', '/dev/null', 'true'])).code !== 0,
+    'needs strace, and the permission to use it',
+  );
+  const trace = join(await temporaryFolder(), 'trace');
+  const [, ...args] = settingOf(unit, 'ExecStart=').split(' ');
+  const env = { ...production, ...(await temporaryEnvironment('postgresql')), PORT: '0' };
+  const strace = ['--follow-forks', '--quiet=all', '--output', trace];
+  const server = new ChildProcess('strace', [...strace, process.execPath, ...args], { env });
+  await server.printed(({ stdout }) => stdout.endsWith('\n'));
+  const [, url = '', processId] = /(http:\S+) · process (\d+)/.exec(server.stdout) ?? [];
+  const stop = () => process.kill(Number(processId), 'SIGTERM'); // strace itself ignores it
+  onTestFinished(async () => {
+    if (!server.hasEnded) stop();
+    await server.ended;
+  });
+  const proxied = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '192.0.2.1' };
+  const headers = { ...proxied, 'content-type': 'application/json' };
+  const credentials = JSON.stringify({ username: 'ada', password: 'correct horse' });
+  expect(await send('POST', `${url}/api/register`, headers, credentials)).toBe(201);
+  stop();
+  await server.ended;
+  const calls = (await readFile(trace, 'utf8')).matchAll(/^\d+ +(\w+)\(/gm);
+  const allowed = await systemCallsOf(settingOf(unit, 'SystemCallFilter=').split(' '));
+  const refused = [...calls].flatMap(([, name = '']) => (allowed.has(name) ? [] : name));
+  expect(new Set(refused)).toEqual(new Set());
+});
+
+/** @returns the system calls in some groups of systemd. */
+async function systemCallsOf(groups: string[]): Promise<Set<string>> {
+  const { stdout } = await run('systemd-analyze', ['syscall-filter', ...groups]);
+  const names = stdout.split('\n').map((line) => line.trim());
+  const inner = names.filter((name) => name.startsWith('@') && !groups.includes(name));
+  return new Set([...names, ...(inner.length > 0 ? await systemCallsOf(inner) : [])]);
+}
+
 /** @returns the rest of the line that begins with a word. */
 function settingOf(text: string, word: string): string {
   return new RegExp(`^${word}(.*)$`, 'm').exec(text)?.[1] ?? '';
