@@ -35,7 +35,7 @@ export class UserSessions {
     this.#users = users;
   }
 
-  /** Begins a session, under a new id, for a user whose password has just been checked. The old session is deleted. */
+  /** Begins a session with a new id, for a user whose password was just checked, and deletes the old one. */
   async begin(req: Request, user: User, remember: boolean): Promise<void> {
     await call((done) => req.session.regenerate(done));
     const lifetime = remember ? REMEMBER_TIMEOUT : ABSOLUTE_TIMEOUT;

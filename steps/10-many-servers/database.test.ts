@@ -1,7 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { DatabaseError } from '#database/errors.ts';
-import { beginTransaction, waitingQueries } from '#tests/locks.ts';
+import { beginTransaction } from '#tests/locks.ts';
 import { makePostgresDatabase } from '#tests/postgres.ts';
 import { runSql, temporaryDatabase, temporaryEnvironment } from '#tests/temporary.ts';
 import { connect, openDatabase } from './database.ts';
@@ -40,16 +39,14 @@ describe('the tables', () => {
       `alter table sessions drop column ends;
        delete from knex_migrations where name = '005-one-clock'`,
     );
-    const [database] = await other.select(other.raw('current_database() as name'));
-    await other.raw("alter database ?? set idle_in_transaction_session_timeout = '1s'", [
-      database.name,
-    ]);
     const reader = await beginTransaction(other);
-    await reader.raw('set local idle_in_transaction_session_timeout = 0');
     await reader('sessions'); // keeps a lock, for which the migration waits
-    const opening = openDatabase(url);
-    await expect.poll(() => waitingQueries(other)).toBe(1);
-    await pause(2000);
+    const opening = openDatabase(`${url}?options=-c%20idle_in_transaction_session_timeout%3D2000`);
+    const idle = () =>
+      other('pg_stat_activity')
+        .where({ state: 'idle in transaction' })
+        .whereRaw("datname = current_database() and clock_timestamp() - state_change > '3 s'");
+    await expect.poll(idle).toHaveLength(2); // the reader, and what holds the lock for the migration
     await reader.rollback();
     await (await opening).destroy();
   });

@@ -13,7 +13,7 @@ const servers = {
  * Starts the server that a store needs, if it needs one.
  *
  * @param needs packages from npm.
- * @param folder gets a subfolder, `data`, for the server's files.
+ * @param folder where to make the folder `data`, in which the server keeps its files.
  * @param options for PostgreSQL.
  */
 export async function startNeeded(needs: string[], folder: string, options?: string[]) {
