@@ -19,8 +19,8 @@ export async function settle<T>(
     (result) => [null, result] as const,
     (error: unknown) => [error, fallback] as const,
   );
-  // On a later tick, so an exception in the callback does not count as a database error.
-  if (callback) process.nextTick(callback, error, result);
+  // In a microtask of its own, so an exception in the callback does not count as a database error.
+  if (callback) queueMicrotask(() => callback(error, result));
   return result;
 }
 

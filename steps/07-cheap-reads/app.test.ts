@@ -53,6 +53,17 @@ describe('a read', () => {
     expect(await changes(knex)).toBe(before);
   });
 
+  test('lets the response go out in one piece', async () => {
+    const { store } = await openStore();
+    await store.set('a', newSession({}, DAY));
+    const session = await load(store, 'a');
+    const order: string[] = [];
+    process.nextTick(() => order.push('sent')); // as Node sends what express-session has held back the last byte of
+    await new Promise<void>((resolve) => store.touch('a', session, () => resolve()));
+    order.push('called back');
+    expect(order).toEqual(['called back']);
+  });
+
   test('saves it when the cookie now ends with the browser', async () => {
     const { store } = await openStore();
     await store.set('a', newSession({}, DAY));
