@@ -58,7 +58,8 @@ describe('a read', () => {
     await store.set('a', newSession({}, DAY));
     const session = await load(store, 'a');
     const order: string[] = [];
-    process.nextTick(() => order.push('sent')); // as Node sends what express-session has held back the last byte of
+    // On the next tick, Node sends what express-session has written: all of the response but its last byte.
+    process.nextTick(() => order.push('sent'));
     await new Promise<void>((resolve) => store.touch('a', session, () => resolve()));
     order.push('called back');
     expect(order).toEqual(['called back']);
